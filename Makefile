@@ -1,0 +1,53 @@
+# What a developer runs; .ci/run runs test and check. See CONTRIBUTING.md.
+
+# The linters are pinned in a module of their own, so that the program's
+# dependencies stay the program's.
+TOOL := go tool -modfile=internal/tools/go.mod
+
+# Where the weir binary goes, and how long each fuzz target runs.
+BIN      ?= bin/weir
+FUZZTIME ?= 30s
+
+.PHONY: build demo test check bench fuzz generate vuln fmt
+
+build:
+	go build -o $(BIN) ./cmd/weir
+
+demo: build
+	$(BIN) demo
+
+test:
+	scripts/test-deps
+	go test -race ./...
+	cd witness && go test -race ./...
+
+check:
+	@echo "gofumpt"; unformatted=$$(git ls-files -z '*.go' | xargs -0 $(TOOL) gofumpt -l) && \
+		if [ -n "$$unformatted" ]; then echo "not formatted (make fmt mends it):"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	cd witness && go vet ./...
+	$(TOOL) staticcheck ./...
+	go mod tidy -diff
+	cd witness && go mod tidy -diff
+	cd internal/tools && go mod tidy -diff
+	go mod verify
+	go test ./internal/floors
+	scripts/generated-fresh
+
+bench:
+	go test -run '^$$' -bench . -benchmem ./...
+
+fuzz:
+	scripts/fuzz $(FUZZTIME)
+
+generate:
+	go generate ./...
+
+fmt:
+	git ls-files -z '*.go' | xargs -0 $(TOOL) gofumpt -w
+
+# Asks the network for the vulnerabilities known today. Its answer changes
+# while the code does not, so it is no part of check: the same commit must
+# give the same answer tomorrow.
+vuln:
+	$(TOOL) govulncheck ./...
