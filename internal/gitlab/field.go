@@ -58,3 +58,11 @@ func (f *Field[T]) UnmarshalJSON(b []byte) error {
 	f.state = present
 	return nil
 }
+
+// MarshalJSON writes the value, and null when it was null or absent.
+func (f Field[T]) MarshalJSON() ([]byte, error) {
+	if f.state != present {
+		return []byte("null"), nil
+	}
+	return json.Marshal(f.value)
+}

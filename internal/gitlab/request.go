@@ -1,0 +1,232 @@
+package gitlab
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// request is one call of the API.
+type request struct {
+	method   string     // "": GET
+	endpoint string     // "/projects/:id/jobs": for counts and budgets
+	path     string     // below /api/v4, escaped
+	query    url.Values // may be nil
+	body     []byte     // sent as JSON; nil: none
+}
+
+func (r request) verb() string {
+	if r.method == "" {
+		return http.MethodGet
+	}
+	return r.method
+}
+
+// key names the request's endpoint as Stats and budgets do.
+func (r request) key() string { return r.verb() + " " + r.endpoint }
+
+// answer is what came back besides the body.
+type answer struct {
+	url     *url.URL // that answered, after redirects
+	header  http.Header
+	askedAt time.Time // just before it was sent
+	date    time.Time // the server's Date; zero when absent
+}
+
+const (
+	apiPath      = "/api/v4"
+	maxRedirects = 5
+)
+
+func (c *Client) url(r request) *url.URL {
+	u := *c.base
+	u.RawPath = u.EscapedPath() + apiPath + r.path
+	// Setting both keeps %2F in ids: Path is the decoded form of RawPath.
+	if decoded, err := url.PathUnescape(u.RawPath); err == nil {
+		u.Path = decoded
+	}
+	u.RawQuery = r.query.Encode()
+	return &u
+}
+
+// attempt asks once, following redirects, with one credential, and hands the
+// body to decode, which must keep nothing of it. Every error but the context's
+// is an *Error.
+func (c *Client) attempt(ctx context.Context, cred *credential, r request, deadline time.Time, decode func([]byte) error) (answer, error) {
+	target := c.url(r)
+	for hop := 0; ; hop++ {
+		waited, err := cred.governor.enter(ctx, r.key(), deadline)
+		c.shared.throttled.Add(int64(waited))
+		if errors.Is(err, errImpatient) {
+			return answer{}, &Error{Kind: RateLimited, Method: r.verb(), Endpoint: r.endpoint, URL: target.String(), Message: err.Error(), Err: err}
+		}
+		if err != nil {
+			return answer{}, fmt.Errorf("%s: %w", r.key(), err)
+		}
+		ans, next, err := c.exchange(ctx, cred, r, target, decode)
+		if err != nil || next == nil {
+			return ans, err
+		}
+		if hop == maxRedirects {
+			return answer{}, &Error{Kind: Redirected, Method: r.verb(), Endpoint: r.endpoint, URL: target.String(), Location: next.String(),
+				Message: fmt.Sprintf("more than %d redirects in a row", maxRedirects)}
+		}
+		target = next
+	}
+}
+
+// exchange sends one request and reads its answer; next is where it redirects to.
+func (c *Client) exchange(ctx context.Context, cred *credential, r request, target *url.URL, decode func([]byte) error) (ans answer, next *url.URL, err error) {
+	fail := Error{Method: r.verb(), Endpoint: r.endpoint, URL: target.String()}
+	bounded, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(bounded, r.verb(), fail.URL, bytes.NewReader(r.body))
+	if err != nil {
+		cred.governor.leave(outcome{endpoint: r.key()})
+		fail.Kind, fail.Err = BadRequest, err
+		return answer{}, nil, &fail
+	}
+	// net/url would escape anew what a Link escaped in its own way.
+	req.URL = target
+	if r.body == nil {
+		req.Body, req.GetBody = nil, nil
+	} else {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("Accept-Encoding", "gzip")
+	req.Header.Set("User-Agent", c.userAgent)
+	if token := cred.token().Reveal(); token != "" {
+		req.Header.Set("PRIVATE-TOKEN", token)
+	}
+
+	out := outcome{endpoint: r.key(), sent: time.Now()}
+	buf := c.shared.buffers.Get().(*bytes.Buffer)
+	buf.Reset()
+	defer c.shared.buffers.Put(buf)
+	c.shared.count(r.key())
+	resp, err := c.http.RoundTrip(req)
+	out.latency = time.Since(out.sent)
+	if err == nil {
+		err = c.readBody(resp, buf)
+		out.answer = readLimits(resp.StatusCode, resp.Header, buf.Bytes(), time.Now())
+	}
+	if ctx.Err() != nil {
+		cred.governor.leave(outcome{endpoint: r.key()})
+		return answer{}, nil, fmt.Errorf("%s: %w", r.key(), context.Cause(ctx))
+	}
+	out.failed = err != nil
+	cred.governor.leave(out)
+	c.log.Debug("request", "method", r.verb(), "url", fail.URL, "latency", out.latency, "bytes", buf.Len(), "failed", out.failed)
+	if err != nil {
+		if resp != nil {
+			fail.Status = resp.StatusCode
+		}
+		fail.classify(err, c.timeout)
+		return answer{}, nil, &fail
+	}
+
+	ans = answer{url: target, header: resp.Header, askedAt: out.sent.UTC()}
+	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+		ans.date = date.UTC()
+	}
+	fail.Status, fail.RequestID = resp.StatusCode, resp.Header.Get("X-Request-Id")
+	if resp.StatusCode >= 300 && resp.StatusCode < 400 {
+		next, err := c.redirect(target, resp, &fail)
+		return answer{}, next, err
+	}
+	if err := fail.judge(resp, out.answer, buf.Bytes()); err != nil {
+		return answer{}, nil, err
+	}
+	if err := decode(buf.Bytes()); err != nil {
+		fail.unreadable(err, buf.Len())
+		return answer{}, nil, &fail
+	}
+	return ans, nil, nil
+}
+
+// readBody reads the whole body, decompressed, into buf.
+func (c *Client) readBody(resp *http.Response, buf *bytes.Buffer) error {
+	defer resp.Body.Close()
+	var body io.Reader = resp.Body
+	if strings.EqualFold(resp.Header.Get("Content-Encoding"), "gzip") {
+		unzip := c.shared.gunzips.Get().(*gzip.Reader)
+		defer c.shared.gunzips.Put(unzip)
+		if err := unzip.Reset(resp.Body); err != nil {
+			if errors.Is(err, io.EOF) { // not one byte: an empty body, and wrong unless nothing was to come
+				return io.ErrUnexpectedEOF
+			}
+			return err
+		}
+		body = unzip
+	}
+	if resp.ContentLength > 0 && resp.ContentLength <= c.maxBody {
+		buf.Grow(int(resp.ContentLength) + bytes.MinRead)
+	}
+	n, err := buf.ReadFrom(io.LimitReader(body, c.maxBody+1))
+	if err == nil && n > c.maxBody {
+		return &tooLarge{c.maxBody}
+	}
+	return err
+}
+
+type tooLarge struct{ most int64 }
+
+func (e *tooLarge) Error() string {
+	return fmt.Sprintf("the answer is larger than %d bytes", e.most)
+}
+
+// redirect decides where a 3xx leads. A moved project answers 301 with its new
+// path (gitlab-api §2), under GitLab's own idea of its host: there our host is
+// kept. Anything else off this host and scheme is not followed, nor is what
+// leaves the API, such as the sign-in page.
+func (c *Client) redirect(from *url.URL, resp *http.Response, fail *Error) (*url.URL, error) {
+	to, err := from.Parse(resp.Header.Get("Location"))
+	if err != nil || resp.Header.Get("Location") == "" {
+		fail.Kind, fail.Message, fail.Err = BadAnswer, "a redirect without a target that can be read", err
+		return nil, fail
+	}
+	to.User, to.Fragment = nil, ""
+	fail.Location = to.Scheme + "://" + to.Host + to.EscapedPath()
+	below, isAPI := belowAPI(to)
+	asked, _ := belowAPI(from)
+	sameHost := to.Scheme == from.Scheme && to.Host == from.Host
+	switch {
+	case isAPI && strings.HasPrefix(below, "/projects/") && below != asked:
+		next := *c.base
+		next.RawPath = next.EscapedPath() + apiPath + below
+		if next.Path, err = url.PathUnescape(next.RawPath); err != nil {
+			fail.Kind, fail.Message, fail.Err = BadAnswer, "a redirect to a path that cannot be read", err
+			return nil, fail
+		}
+		next.RawQuery = to.RawQuery
+		if next.RawQuery == "" {
+			next.RawQuery = from.RawQuery
+		}
+		return &next, nil
+	case !sameHost:
+		fail.Kind, fail.Message = Redirected, "redirected to "+fail.Location+", which is not followed: a token goes to one host only"
+		return nil, fail
+	case !isAPI:
+		fail.Kind, fail.Message = NotGitLab, "redirected to "+fail.Location+", which is outside of the API"
+		return nil, fail
+	}
+	return to, nil
+}
+
+// belowAPI gives the escaped path below /api/v4, whatever the relative root.
+func belowAPI(u *url.URL) (string, bool) {
+	p := u.EscapedPath()
+	at := strings.LastIndex(p, apiPath+"/")
+	if at < 0 {
+		return "", false
+	}
+	return p[at+len(apiPath):], true
+}
