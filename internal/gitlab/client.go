@@ -57,6 +57,7 @@ type Client struct {
 	timeout     time.Duration
 	patience    time.Duration
 	log         *slog.Logger
+	tally       *atomic.Int64 // see Counting; nil: none
 
 	shared *shared
 }
@@ -181,6 +182,15 @@ func (c *Client) WithPatience(d time.Duration) *Client {
 	return &hasty
 }
 
+// Counting gives a client that shares everything with c and also adds each
+// request that it sends to n: for whoever must know what one part of the work
+// has cost.
+func (c *Client) Counting(n *atomic.Int64) *Client {
+	counted := *c
+	counted.tally = n
+	return &counted
+}
+
 // Stats is what a client has asked so far.
 type Stats struct {
 	Requests   int64            // every attempt that went on the wire, redirects and retries included
@@ -208,9 +218,13 @@ func (c *Client) Stats() Stats {
 	return s
 }
 
-func (s *shared) count(key string) {
-	s.requests.Add(1)
-	s.mu.Lock()
-	s.byEndpoint[key]++
-	s.mu.Unlock()
+// count notes that a request goes on the wire.
+func (c *Client) count(key string) {
+	if c.tally != nil {
+		c.tally.Add(1)
+	}
+	c.shared.requests.Add(1)
+	c.shared.mu.Lock()
+	c.shared.byEndpoint[key]++
+	c.shared.mu.Unlock()
 }

@@ -18,6 +18,7 @@ type Page[T any] struct {
 	Total   Field[int64] // X-Total: items in the whole list; absent where GitLab does not count
 	AskedAt time.Time    // local time just before the request that succeeded was sent
 	Date    time.Time    // the server's Date; zero when absent
+	Last    bool         // no page follows
 }
 
 // Answer is a single thing.
@@ -85,7 +86,7 @@ func pages[T any](ctx context.Context, c *Client, r request, also func(*T) error
 				yield(Page[T]{}, err)
 				return
 			}
-			page := Page[T]{Items: items, AskedAt: ans.askedAt, Date: ans.date}
+			page := Page[T]{Items: items, AskedAt: ans.askedAt, Date: ans.date, Last: next == nil}
 			if total := headerNumber(ans.header, "X-Total"); total >= 0 {
 				page.Total = Of(int64(total))
 			}

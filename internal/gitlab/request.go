@@ -111,7 +111,7 @@ func (c *Client) exchange(ctx context.Context, cred *credential, r request, targ
 	buf := c.shared.buffers.Get().(*bytes.Buffer)
 	buf.Reset()
 	defer c.shared.buffers.Put(buf)
-	c.shared.count(r.key())
+	c.count(r.key())
 	resp, err := c.http.RoundTrip(req)
 	out.latency = time.Since(out.sent)
 	if err == nil {
