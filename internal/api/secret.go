@@ -2,44 +2,28 @@ package api
 
 import (
 	"encoding/json"
-	"fmt"
-	"log/slog"
+	"errors"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/weirhq/weir/internal/control"
 )
 
-// Secret is a token on its way in. Printed, logged or marshalled it is
-// "[redacted]"; only Reveal gives it away. The zero Secret is no token.
-type Secret struct{ value string }
-
-const redacted = "[redacted]"
+// Secret is a token on its way in. It redacts itself like every
+// control.Secret, and also in JSON: an answer can hold one by mistake only. The
+// client sends tokens by a body of its own.
+type Secret struct{ control.Secret }
 
 // NewSecret wraps a token.
-func NewSecret(value string) Secret { return Secret{value} }
-
-// Reveal gives the token itself.
-func (s Secret) Reveal() string { return s.value }
-
-func (s Secret) String() string { return redacted }
-
-// GoString keeps %#v from printing the field.
-func (s Secret) GoString() string { return redacted }
-
-// Format keeps every verb from printing the field.
-func (s Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
-
-// LogValue redacts in logs.
-func (s Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
-
-// MarshalJSON redacts: an answer can hold a Secret by mistake only. The client
-// sends tokens by a body of its own.
-func (s Secret) MarshalJSON() ([]byte, error) { return json.Marshal(redacted) }
+func NewSecret(token string) Secret { return Secret{control.NewSecret(token)} }
 
 // UnmarshalJSON reads a token from a request.
 func (s *Secret) UnmarshalJSON(b []byte) error {
-	if err := json.Unmarshal(b, &s.value); err != nil {
-		return fmt.Errorf("expected string") // without the value that encoding/json would quote
+	var token string
+	if err := json.Unmarshal(b, &token); err != nil {
+		return errors.New("expected string") // without the value, which encoding/json may quote
 	}
+	*s = NewSecret(token)
 	return nil
 }
 

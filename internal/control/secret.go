@@ -8,15 +8,23 @@ import (
 
 // Secret is a GitLab token. Printed, logged or marshalled it is "[redacted]";
 // only Reveal gives it away. The zero Secret is no token.
-type Secret struct{ value string }
+//
+// The token is behind a function because fmt prints the unexported fields of
+// what it is given without asking their methods.
+type Secret struct{ reveal func() string }
 
 const redacted = "[redacted]"
 
 // NewSecret wraps a token.
-func NewSecret(value string) Secret { return Secret{value} }
+func NewSecret(token string) Secret { return Secret{func() string { return token }} }
 
 // Reveal gives the token itself.
-func (s Secret) Reveal() string { return s.value }
+func (s Secret) Reveal() string {
+	if s.reveal == nil {
+		return ""
+	}
+	return s.reveal()
+}
 
 func (s Secret) String() string { return redacted }
 
@@ -35,8 +43,9 @@ func (s Secret) MarshalJSON() ([]byte, error) { return json.Marshal(redacted) }
 // last4 is what may be shown of a token: its last four characters, and nothing
 // of one so short that four would be much of it.
 func (s Secret) last4() string {
-	if len(s.value) < 16 {
+	token := s.Reveal()
+	if len(token) < 16 {
 		return ""
 	}
-	return s.value[len(s.value)-4:]
+	return token[len(token)-4:]
 }

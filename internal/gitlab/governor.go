@@ -118,6 +118,14 @@ func NewGovernor(cfg GovernorConfig) *Governor {
 	return g
 }
 
+// SetMaxRequestsPerMinute moves the hard ceiling, for what is not under way
+// yet; 0 lifts it.
+func (g *Governor) SetMaxRequestsPerMinute(n float64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.ceiling.perMinute(n, 0)
+}
+
 // GovernorState is a look at a governor, for status pages.
 type GovernorState struct {
 	Concurrency  int       // requests that may be in flight now
