@@ -40,6 +40,7 @@ const (
 	ProjectNotFound  Code = "project_not_found" // 404: deleted, moved away, or no longer shared with the token
 	BadAnswer        Code = "bad_answer"        // GitLab answered something that cannot be read
 	Interrupted      Code = "interrupted"       // stopped by a person or a crash
+	UnknownValue     Code = "unknown_value"     // a word that this weir does not know; stored as it came
 )
 
 // Problems of weir's own.
