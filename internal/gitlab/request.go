@@ -68,7 +68,7 @@ func (c *Client) attempt(ctx context.Context, cred *credential, r request, deadl
 			return answer{}, &Error{Kind: RateLimited, Method: r.verb(), Endpoint: r.endpoint, URL: target.String(), Message: err.Error(), Err: err}
 		}
 		if err != nil {
-			return answer{}, fmt.Errorf("%s: %w", r.key(), err)
+			return answer{}, stopped(ctx, r)
 		}
 		ans, next, err := c.exchange(ctx, cred, r, target, decode)
 		if err != nil || next == nil {
@@ -120,7 +120,7 @@ func (c *Client) exchange(ctx context.Context, cred *credential, r request, targ
 	}
 	if ctx.Err() != nil {
 		cred.governor.leave(outcome{endpoint: r.key()})
-		return answer{}, nil, fmt.Errorf("%s: %w", r.key(), context.Cause(ctx))
+		return answer{}, nil, stopped(ctx, r)
 	}
 	out.failed = err != nil
 	cred.governor.leave(out)
@@ -150,6 +150,16 @@ func (c *Client) exchange(ctx context.Context, cred *credential, r request, targ
 		return answer{}, nil, &fail
 	}
 	return ans, nil, nil
+}
+
+// stopped is the error of a request whose context ended. It is no *Error: the
+// request did not fail.
+func stopped(ctx context.Context, r request) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if cause == err {
+		return fmt.Errorf("%s: %w", r.key(), err)
+	}
+	return fmt.Errorf("%s: %w: %w", r.key(), err, cause)
 }
 
 // readBody reads the whole body, decompressed, into buf.

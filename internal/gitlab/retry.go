@@ -5,7 +5,6 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"net"
 	"time"
@@ -68,7 +67,7 @@ func (c *Client) do(ctx context.Context, r request, decode func([]byte) error) (
 			return answer{}, e
 		}
 		if err := wait(ctx, pause, nil); err != nil {
-			return answer{}, fmt.Errorf("%s: %w", r.key(), err)
+			return answer{}, stopped(ctx, r)
 		}
 		c.shared.retries.Add(1)
 		c.log.Debug("retry", "endpoint", r.endpoint, "kind", string(e.Kind), "status", e.Status, "pause", pause)
