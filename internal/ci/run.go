@@ -28,11 +28,12 @@ func MarkRetried(jobs []Job) {
 	}
 }
 
-// HasWarnings says whether an effective job failed that was allowed to, which
-// is what GitLab shows as "passed with warnings". It wants MarkRetried first.
+// HasWarnings says whether an effective job that was allowed to fail failed or
+// was canceled, which is what GitLab shows as "passed with warnings" (its scope
+// CommitStatus.failed_but_allowed). It wants MarkRetried first.
 func HasWarnings(jobs []Job) bool {
 	return slices.ContainsFunc(jobs, func(j Job) bool {
-		return effective(j) && j.Status == Failed && j.AllowFailure != nil && *j.AllowFailure
+		return effective(j) && (j.Status == Failed || j.Status == Canceled) && j.AllowFailure != nil && *j.AllowFailure
 	})
 }
 

@@ -73,6 +73,7 @@ func TestHasWarnings(t *testing.T) {
 		"failure not allowed":     {[]Job{{ID: 1, Kind: Build, Status: Failed, AllowFailure: new(false)}}, false},
 		"unknown whether allowed": {[]Job{{ID: 1, Kind: Build, Status: Failed}}, false},
 		"mended by a retry":       {[]Job{allowed, {ID: 2, Name: "a", Kind: Build, Status: Success, AllowFailure: new(true)}}, false},
+		"allowed and canceled":    {[]Job{{ID: 1, Kind: Build, Status: Canceled, AllowFailure: new(true)}}, true},
 		"allowed and green":       {[]Job{{ID: 1, Kind: Build, Status: Success, AllowFailure: new(true)}}, false},
 	} {
 		MarkRetried(tc.jobs)
