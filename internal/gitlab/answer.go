@@ -167,7 +167,13 @@ func (e *Error) unreadable(err error, length int) {
 	e.Kind, e.Err = BadAnswer, err
 	var syntax *json.SyntaxError
 	var mismatch *json.UnmarshalTypeError
+	var scan *scanError
 	switch {
+	case errors.As(err, &scan) && scan.truncated:
+		e.Err = errTruncated
+		e.Message = fmt.Sprintf("the JSON stops in the middle, after %d bytes", length)
+	case errors.As(err, &scan):
+		e.Message = "unexpected JSON " + err.Error()
 	case errors.As(err, &syntax) && int(syntax.Offset) >= length:
 		e.Err = errTruncated
 		e.Message = fmt.Sprintf("the JSON stops in the middle, after %d bytes", length)

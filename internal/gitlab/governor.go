@@ -119,11 +119,16 @@ func NewGovernor(cfg GovernorConfig) *Governor {
 }
 
 // SetMaxRequestsPerMinute moves the hard ceiling, for what is not under way
-// yet; 0 lifts it.
+// yet, what waits already included; 0 lifts it.
 func (g *Governor) SetMaxRequestsPerMinute(n float64) {
 	g.mu.Lock()
-	defer g.mu.Unlock()
 	g.ceiling.perMinute(n, 0)
+	// A slow pace may have booked the next request far ahead.
+	if soonest := time.Now().Add(g.ceiling.interval); g.ceiling.due.After(soonest) {
+		g.ceiling.due = soonest
+	}
+	g.mu.Unlock()
+	g.rouse()
 }
 
 // GovernorState is a look at a governor, for status pages.
@@ -266,6 +271,11 @@ func (g *Governor) leave(o outcome) {
 		g.learn(l, o, full, now)
 	}
 	g.mu.Unlock()
+	g.rouse()
+}
+
+// rouse lets the request that waits for its admission look again.
+func (g *Governor) rouse() {
 	select {
 	case g.wake <- struct{}{}:
 	default:

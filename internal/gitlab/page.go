@@ -2,7 +2,6 @@ package gitlab
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -100,8 +99,8 @@ func pages[T any](ctx context.Context, c *Client, r request, also func(*T) error
 
 // decodeList reads a JSON array; anything else, null included, is an error.
 func decodeList[T any](b []byte, also func(*T) error) ([]T, error) {
-	var items []T
-	if err := json.Unmarshal(b, &items); err != nil {
+	items, err := decodeItems[T](b)
+	if err != nil {
 		return nil, err
 	}
 	if items == nil {
@@ -132,7 +131,7 @@ func one[T any](ctx context.Context, c *Client, r request) (Answer[T], error) {
 	var value T
 	ans, err := c.do(ctx, r, func(b []byte) error {
 		var fresh T // a retry must not see what a cut-off answer left
-		if err := json.Unmarshal(b, &fresh); err != nil {
+		if err := decode(b, &fresh); err != nil {
 			return err
 		}
 		value = fresh
