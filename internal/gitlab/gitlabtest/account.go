@@ -60,7 +60,7 @@ func signIn(c *call) *answer {
 		return page(http.StatusOK, "Sign in · GitLab", "Username or primary email")
 	}
 	a := page(http.StatusFound, "Redirecting", `You are being redirected.`)
-	a.header = map[string]string{"Location": c.render().base + "/users/sign_in"}
+	a.header = map[string]string{"Location": c.server.base(c.r) + "/users/sign_in"}
 	return a
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/sha1"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -128,6 +129,7 @@ type JobSpec struct {
 	RetryAfter    time.Duration // from the end of an attempt to its retry
 	Wait          time.Duration // in the queue
 	Took          time.Duration
+	NeverStarted  bool // canceled in the queue, or failed there: stuck
 	Coverage      *float64
 	FailureReason string // empty: script_failure, when it failed
 	Runner        *Runner
@@ -154,7 +156,6 @@ func (w *World) addPipeline(p *Project, spec PipelineSpec) *Pipeline {
 	}
 	settle(pl, spec)
 	p.builds = nil
-	w.sortBuilds()
 	return pl
 }
 
@@ -314,9 +315,9 @@ func newJob(pl *Pipeline, js JobSpec, created, queued time.Time) *Job {
 		if js.FailureReason != "" {
 			j.FailureReason = &js.FailureReason
 		}
-		if stuck(*j.FailureReason) {
-			j.StartedAt, j.Runner = nil, nil
-		}
+	}
+	if js.NeverStarted {
+		j.StartedAt, j.Runner = nil, nil
 	}
 	if j.Kind == Bridge {
 		// A bridge takes no runner and is never queued.
@@ -335,16 +336,6 @@ func newJob(pl *Pipeline, js JobSpec, created, queued time.Time) *Job {
 		j.ArtifactsExpireAt = new(end.AddDate(0, 0, 30))
 	}
 	return j
-}
-
-// stuck says whether a job that failed for this reason never started.
-func stuck(reason string) bool {
-	switch reason {
-	case "stuck_or_timeout_failure", "no_matching_runner", "ci_quota_exceeded",
-		"stuck_pending_no_matching_runners", "stuck_pending_with_matching_runners", "archived_failure", "user_blocked":
-		return true
-	}
-	return false
 }
 
 // settle gives a pipeline the status and times that follow from its jobs,
@@ -441,7 +432,8 @@ func (w *World) unlink(gone map[*Pipeline]bool) {
 }
 
 func cut(pl *Pipeline, at time.Time) {
-	if pl.FinishedAt == nil || !pl.FinishedAt.After(at) {
+	later := func(t *time.Time) bool { return t != nil && t.After(at) }
+	if !later(pl.FinishedAt) && !slices.ContainsFunc(pl.Jobs, func(j *Job) bool { return later(j.StartedAt) || later(j.FinishedAt) }) {
 		return
 	}
 	kept := pl.Jobs[:0]
@@ -450,7 +442,10 @@ func cut(pl *Pipeline, at time.Time) {
 		if j.CreatedAt.After(at) {
 			continue
 		}
-		if j.FinishedAt != nil && j.FinishedAt.After(at) {
+		if j.Status == "skipped" { // what it was skipped for may not have happened yet
+			j.Status = "created"
+		}
+		if later(j.FinishedAt) {
 			j.FinishedAt, j.FailureReason, j.Coverage, j.Artifacts, j.ArtifactsExpireAt = nil, nil, nil, nil, nil
 			switch {
 			case j.StartedAt != nil && !j.StartedAt.After(at):
@@ -468,14 +463,12 @@ func cut(pl *Pipeline, at time.Time) {
 	for _, j := range pl.Jobs {
 		j.Retried = latest[j.Kind+j.Name] != j
 	}
-	settle(pl, PipelineSpec{})
-	if pl.UpdatedAt.After(at) {
-		pl.UpdatedAt = &at
+	if len(pl.Jobs) > 0 {
+		settle(pl, PipelineSpec{})
 	}
-	if pl.StartedAt != nil && pl.StartedAt.After(at) {
-		pl.StartedAt = &at
-	}
-	if pl.FinishedAt != nil && pl.FinishedAt.After(at) {
-		pl.FinishedAt = &at
+	for _, t := range []**time.Time{&pl.StartedAt, &pl.FinishedAt, &pl.UpdatedAt} {
+		if later(*t) {
+			*t = &at
+		}
 	}
 }

@@ -43,7 +43,7 @@ type Fault struct {
 }
 
 // Fault has script called for every request, with its number from 1, to say
-// what goes wrong with it. Nil ends it.
+// what goes wrong with it, one call at a time. Nil ends it.
 func (s *Server) Fault(script func(n int, r *http.Request) Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

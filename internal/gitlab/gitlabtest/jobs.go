@@ -63,10 +63,11 @@ func listProjectJobs(c *call) *answer {
 	if refused != nil {
 		return refused
 	}
-	list := p.builds
+	list := c.world().buildsOf(p)
 	if len(c.params.list("scope")) > 0 {
+		all := list
 		list = nil
-		for _, j := range p.builds {
+		for _, j := range all {
 			if c.inScope(j) {
 				list = append(list, j)
 			}
@@ -129,9 +130,10 @@ func showJob(c *call) *answer {
 	if err != nil {
 		return refuse(http.StatusBadRequest, "error", "job_id is invalid")
 	}
-	i, found := slices.BinarySearchFunc(p.builds, id, func(j *Job, id int64) int { return cmp.Compare(id, j.ID) })
+	builds := c.world().buildsOf(p)
+	i, found := slices.BinarySearchFunc(builds, id, func(j *Job, id int64) int { return cmp.Compare(id, j.ID) })
 	if !found {
 		return notFound("")
 	}
-	return ok(func(w *jsonWriter) { c.render().job(w, p, p.pipeline(p.builds[i].PipelineID), p.builds[i]) })
+	return ok(func(w *jsonWriter) { c.render().job(w, p, p.pipeline(builds[i].PipelineID), builds[i]) })
 }

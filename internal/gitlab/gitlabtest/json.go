@@ -32,7 +32,10 @@ func (w *jsonWriter) array(k string)  { w.key(k); w.b = append(w.b, '[') }
 
 func (w *jsonWriter) null(k string) { w.key(k); w.b = append(w.b, "null"...) }
 
-// raw writes JSON that is ready.
+// value writes an element that is JSON already.
+func (w *jsonWriter) value(v []byte) { w.sep(); w.b = append(w.b, v...) }
+
+// raw writes a member that is JSON already.
 func (w *jsonWriter) raw(k string, v []byte) { w.key(k); w.b = append(w.b, v...) }
 
 func (w *jsonWriter) str(k, v string) { w.key(k); w.b = appendString(w.b, v) }

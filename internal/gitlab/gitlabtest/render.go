@@ -50,6 +50,10 @@ func part[T any](cache *sync.Map, of *T, write func(*jsonWriter, *T)) []byte {
 }
 
 func (r *renderer) project(w *jsonWriter, p *Project, codeAccess, simple bool) {
+	if p.raw != nil && !simple {
+		w.value(p.raw)
+		return
+	}
 	w.open('{')
 	w.int("id", p.ID)
 	w.optStr("description", p.Description)

@@ -21,6 +21,10 @@ func (r *renderer) pipelineBasic(w *jsonWriter, p *Project, pl *Pipeline) {
 }
 
 func (r *renderer) pipelineItem(w *jsonWriter, p *Project, pl *Pipeline) {
+	if pl.rawItem != nil {
+		w.value(pl.rawItem)
+		return
+	}
 	w.open('{')
 	r.pipelineBasic(w, p, pl)
 	if r.version.atLeast(15, 11) {
@@ -30,6 +34,10 @@ func (r *renderer) pipelineItem(w *jsonWriter, p *Project, pl *Pipeline) {
 }
 
 func (r *renderer) pipelineDetail(w *jsonWriter, p *Project, pl *Pipeline) {
+	if pl.rawDetail != nil {
+		w.value(pl.rawDetail)
+		return
+	}
 	w.open('{')
 	r.pipelineBasic(w, p, pl)
 	w.str("before_sha", pl.BeforeSHA)
@@ -100,6 +108,10 @@ func words(status string) string {
 
 // job writes a build, or a bridge in its own form.
 func (r *renderer) job(w *jsonWriter, p *Project, pl *Pipeline, j *Job) {
+	if j.raw != nil {
+		w.value(j.raw)
+		return
+	}
 	now := r.now()
 	w.open('{')
 	w.int("id", j.ID)

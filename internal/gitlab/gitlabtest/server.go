@@ -22,11 +22,13 @@ type Server struct {
 	token    *Token
 	routes   table
 
-	renderers sync.Map // by base URL: *renderer
+	renderers sync.Map // rendererKey to *renderer
 	zippers   sync.Pool
 	seed      maphash.Seed // of Etags
 	slots     chan struct{}
 	requests  atomic.Int64
+
+	scripts sync.Mutex // before and fault are called one at a time
 
 	mu      sync.Mutex
 	log     []Request
@@ -101,8 +103,8 @@ func (s *Server) SetNow(t time.Time) { s.world.SetNow(t) }
 func (s *Server) Advance(d time.Duration) { s.world.Advance(d) }
 
 // EachRequest has before called for every request, before anything else
-// happens to it, with the number of the request from 1. It may move the world.
-// Nil ends it.
+// happens to it, with the number of the request from 1, one call at a time. It
+// may move the world. Nil ends it.
 func (s *Server) EachRequest(before func(n int, r *http.Request)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -163,7 +165,7 @@ func (s *Server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	before, script := s.before, s.fault
 	s.mu.Unlock()
 	if before != nil {
-		before(n, r)
+		s.oneAtATime(func() { before(n, r) })
 	}
 	rt, args := s.route(r)
 	seen := Request{N: n, Method: r.Method, Endpoint: rt.name, Path: r.URL.EscapedPath(), Query: r.URL.RawQuery, At: s.world.Now()}
@@ -178,13 +180,19 @@ func (s *Server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	defer s.leave()
 	var fault Fault
 	if script != nil {
-		fault = script(n, r)
+		s.oneAtATime(func() { fault = script(n, r) })
 	}
 	if !s.wait(r.Context(), rt.name, fault.Delay) {
 		return
 	}
 	c := &call{server: s, r: r, now: s.world.Now(), route: rt, args: args, header: out.Header(), n: n}
 	s.answer(c, fault, out)
+}
+
+func (s *Server) oneAtATime(call func()) {
+	s.scripts.Lock()
+	defer s.scripts.Unlock()
+	call()
 }
 
 func (s *Server) note(seen Request) {
@@ -235,23 +243,34 @@ func (s *Server) wait(ctx context.Context, endpoint string, extra time.Duration)
 	}
 }
 
-// renderer gives the renderer for the base URL that this request sees.
-func (s *Server) renderer(r *http.Request) *renderer {
-	base := s.external
-	if base == "" {
-		scheme := "http"
-		if r.TLS != nil || r.URL.Scheme == "https" {
-			scheme = "https"
-		}
-		base = scheme + "://" + r.Host
+// rendererKey: what a renderer keeps holds for one base URL and until the
+// world is edited.
+type rendererKey struct {
+	base  string
+	edits int
+}
+
+// base is the URL of GitLab as this request sees it.
+func (s *Server) base(r *http.Request) string {
+	if s.external != "" {
+		return s.external + s.root
 	}
-	base += s.root
-	if found, ok := s.renderers.Load(base); ok {
+	scheme := "http"
+	if r.TLS != nil || r.URL.Scheme == "https" {
+		scheme = "https"
+	}
+	return scheme + "://" + r.Host + s.root
+}
+
+// renderer gives the renderer for this request. It wants the world's lock.
+func (s *Server) renderer(r *http.Request) *renderer {
+	key := rendererKey{s.base(r), s.world.edits}
+	if found, ok := s.renderers.Load(key); ok {
 		return found.(*renderer)
 	}
 	made := &renderer{
-		base: base, version: parseVersion(s.version),
-		now: func() time.Time { return s.world.now().UTC() }, // called under the world's lock
+		base: key.base, version: parseVersion(s.version),
+		now: func() time.Time { return s.world.now().UTC() },
 		projectOf: func(pl *Pipeline) *Project {
 			if pl == nil {
 				return nil
@@ -259,7 +278,7 @@ func (s *Server) renderer(r *http.Request) *renderer {
 			return s.world.projects[pl.ProjectID]
 		},
 	}
-	found, _ := s.renderers.LoadOrStore(base, made)
+	found, _ := s.renderers.LoadOrStore(key, made)
 	return found.(*renderer)
 }
 

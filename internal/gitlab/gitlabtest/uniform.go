@@ -38,6 +38,5 @@ func Uniform(projects, pipelines, jobs int) *World {
 		}
 		p.builds = nil
 	}
-	w.sortBuilds()
 	return w
 }

@@ -1,6 +1,7 @@
 package gitlabtest
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +20,9 @@ type World struct {
 	Stories  Stories // what Demo hid in it; zero in other worlds
 
 	mu       sync.RWMutex
+	stepping sync.Mutex
+	sorting  sync.Mutex // guards Project.builds
+	edits    int        // how often Edit changed what renderers may have kept
 	now      func() time.Time
 	lastID   map[string]int64 // by kind of row
 	projects map[int64]*Project
@@ -66,6 +70,7 @@ type Project struct {
 
 	lastIID int64
 	builds  []*Job // of all pipelines, by id descending; nil when stale
+	raw     []byte // the recorded answer that is replayed, nil in other worlds
 }
 
 // Pipeline is one pipeline with all its jobs.
@@ -92,6 +97,8 @@ type Pipeline struct {
 	YAMLErrors    *string
 	FailureReason *string // not in REST
 	Jobs          []*Job  // every attempt and kind, in order of creation
+
+	rawItem, rawDetail []byte
 }
 
 // The kinds of Job.
@@ -126,6 +133,8 @@ type Job struct {
 	Artifacts         []Artifact
 	ArtifactsExpireAt *time.Time
 	Downstream        *Pipeline // of a bridge; nil when none was started
+
+	raw []byte
 }
 
 // Commit is the commit of a pipeline.
@@ -213,6 +222,7 @@ func (w *World) Edit(change func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	change()
+	w.edits++
 	w.index()
 }
 
@@ -306,7 +316,7 @@ func (w *World) index() {
 		}
 		seen("project", p.ID)
 		p.builds = nil
-		slices.SortFunc(p.Pipelines, func(a, b *Pipeline) int { return int(a.ID - b.ID) })
+		slices.SortFunc(p.Pipelines, func(a, b *Pipeline) int { return cmp.Compare(a.ID, b.ID) })
 		for _, pl := range p.Pipelines {
 			seen("pipeline", pl.ID)
 			p.lastIID = max(p.lastIID, pl.IID)
@@ -318,15 +328,14 @@ func (w *World) index() {
 	for _, p := range w.Projects { // a project that took over a former path wins
 		w.paths[strings.ToLower(p.FullPath)] = p
 	}
-	w.sortBuilds()
 }
 
-// sortBuilds fills the list behind /projects/:id/jobs where it is stale.
-func (w *World) sortBuilds() {
-	for _, p := range w.Projects {
-		if p.builds != nil {
-			continue
-		}
+// buildsOf gives the list behind /projects/:id/jobs: all builds of p, the
+// highest id first. It wants the world's lock, for reading at least.
+func (w *World) buildsOf(p *Project) []*Job {
+	w.sorting.Lock()
+	defer w.sorting.Unlock()
+	if p.builds == nil {
 		p.builds = []*Job{}
 		for _, pl := range p.Pipelines {
 			for _, j := range pl.Jobs {
@@ -335,8 +344,9 @@ func (w *World) sortBuilds() {
 				}
 			}
 		}
-		slices.SortFunc(p.builds, func(a, b *Job) int { return int(b.ID - a.ID) })
+		slices.SortFunc(p.builds, func(a, b *Job) int { return cmp.Compare(b.ID, a.ID) })
 	}
+	return p.builds
 }
 
 // nextID hands out the next id of a kind. It wants the lock.
@@ -347,7 +357,7 @@ func (w *World) nextID(kind string) int64 {
 
 // pipeline finds a pipeline of p by binary search, nil when there is none.
 func (p *Project) pipeline(id int64) *Pipeline {
-	i, ok := slices.BinarySearchFunc(p.Pipelines, id, func(pl *Pipeline, id int64) int { return int(pl.ID - id) })
+	i, ok := slices.BinarySearchFunc(p.Pipelines, id, func(pl *Pipeline, id int64) int { return cmp.Compare(pl.ID, id) })
 	if !ok {
 		return nil
 	}
