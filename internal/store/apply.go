@@ -1,0 +1,75 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/weirhq/weir/internal/ci"
+)
+
+// Apply writes a batch in one transaction: all of it or, on any error, nothing.
+// When it returns without error the batch survives a kill of the process.
+// Afterwards the links between pipelines are right for all rows of the batch,
+// whichever of bridge and pipeline came first.
+func (s *Store) Apply(ctx context.Context, b Batch) (Written, error) {
+	loads, err := b.loads()
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range b.Deleted {
+		if _, ok := tombstoned()[d.Table]; !ok {
+			return nil, problem(ci.Internal, fmt.Sprintf("Rows of %q cannot be deleted.", d.Table), "", nil)
+		}
+	}
+	if len(loads) == 0 && len(b.Deleted) == 0 {
+		return Written{}, nil
+	}
+	var written Written
+	err = s.engine.write(ctx, func(w writer) error {
+		written = Written{}
+		for i := range loads {
+			n, err := writeTable(ctx, w, &loads[i])
+			if err != nil {
+				return fmt.Errorf("write %s: %w", loads[i].table.Name, err)
+			}
+			if n > 0 {
+				written[loads[i].table.Name] = n
+			}
+		}
+		if err := link(ctx, w, &b); err != nil {
+			return fmt.Errorf("link pipelines: %w", err)
+		}
+		if err := bury(ctx, w, b.Deleted); err != nil {
+			return fmt.Errorf("mark deleted rows: %w", err)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, s.engine.problem(err)
+	}
+	return written, nil
+}
+
+func writeTable(ctx context.Context, w writer, l *load) (int64, error) {
+	t := &l.table
+	var total int64
+	for _, rows := range l.layers {
+		if err := w.load(ctx, t, rows); err != nil {
+			return 0, err
+		}
+		n, err := w.exec(ctx, upsert(t))
+		if err != nil {
+			return 0, err
+		}
+		total += n
+		if n == int64(len(rows)) {
+			continue // none of them was late
+		}
+		if statement := late(t); statement != "" {
+			if _, err := w.exec(ctx, statement); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return total, nil
+}

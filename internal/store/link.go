@@ -1,0 +1,71 @@
+package store
+
+import (
+	"context"
+	"slices"
+
+	"github.com/weirhq/weir/internal/ci"
+)
+
+// A bridge says which pipeline it started; the pipeline does not say who
+// started it. Either may be stored first, days apart, so both directions are
+// looked at, each bounded by the ids of the batch. A link that GitLab itself
+// stated is not touched.
+
+const (
+	// linkStarted: bridges of the batch, pipelines stored before or with it.
+	linkStarted = `UPDATE pipelines SET
+  parent_pipeline_id = CASE WHEN pipelines.source = 'parent_pipeline' THEN coalesce(pipelines.parent_pipeline_id, b.pipeline_id) ELSE pipelines.parent_pipeline_id END,
+  upstream_pipeline_id = CASE WHEN pipelines.source IS DISTINCT FROM 'parent_pipeline' THEN coalesce(pipelines.upstream_pipeline_id, b.pipeline_id) ELSE pipelines.upstream_pipeline_id END
+FROM (SELECT downstream_pipeline_id AS id, min(pipeline_id) AS pipeline_id FROM jobs
+  WHERE instance_id = $1 AND downstream_pipeline_id = ANY($2) GROUP BY downstream_pipeline_id) b
+WHERE pipelines.instance_id = $1 AND pipelines.id = b.id AND pipelines.id = ANY($2)
+  AND CASE WHEN pipelines.source = 'parent_pipeline' THEN pipelines.parent_pipeline_id IS NULL ELSE pipelines.upstream_pipeline_id IS NULL END`
+)
+
+// link sets parent_pipeline_id and upstream_pipeline_id of the pipelines that
+// the batch holds, and of those that its bridges started.
+func link(ctx context.Context, w writer, b *Batch) error {
+	candidates := map[ci.InstanceID][]int64{}
+	for i := range b.Pipelines {
+		p := &b.Pipelines[i]
+		candidates[p.InstanceID] = append(candidates[p.InstanceID], int64(p.ID))
+	}
+	for i := range b.Jobs {
+		if j := &b.Jobs[i]; j.DownstreamPipelineID != nil {
+			candidates[j.InstanceID] = append(candidates[j.InstanceID], int64(*j.DownstreamPipelineID))
+		}
+	}
+	for instance, ids := range candidates {
+		slices.Sort(ids)
+		ids = slices.Compact(ids)
+		if _, err := w.exec(ctx, linkStarted, int64(instance), ids); err != nil {
+			return err
+		}
+	}
+	return linkRepositories(ctx, w, b)
+}
+
+// linkProjects: a project and its repository come from two connections, in
+// either order, and have the same id.
+const linkProjects = `UPDATE projects SET repository_id = projects.id
+WHERE projects.instance_id = $1 AND projects.id = ANY($2) AND projects.repository_id IS NULL
+  AND EXISTS (SELECT 1 FROM repositories r WHERE r.instance_id = projects.instance_id AND r.id = projects.id)`
+
+// linkRepositories sets repository_id of the projects whose row or whose
+// repository's row the batch holds.
+func linkRepositories(ctx context.Context, w writer, b *Batch) error {
+	candidates := map[ci.InstanceID][]int64{}
+	for i := range b.Projects {
+		candidates[b.Projects[i].InstanceID] = append(candidates[b.Projects[i].InstanceID], int64(b.Projects[i].ID))
+	}
+	for i := range b.Repositories {
+		candidates[b.Repositories[i].InstanceID] = append(candidates[b.Repositories[i].InstanceID], int64(b.Repositories[i].ID))
+	}
+	for instance, ids := range candidates {
+		if _, err := w.exec(ctx, linkProjects, int64(instance), ids); err != nil {
+			return err
+		}
+	}
+	return nil
+}

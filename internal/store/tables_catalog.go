@@ -1,0 +1,61 @@
+package store
+
+// The tables of the catalog: services, the rules that map to them, and what
+// the rules found.
+
+func catalogTables() []Table {
+	return []Table{
+		{Name: "deployments", Meaning: "A deployment, known from a deploy rule or from GitLab.", newest: newestAsked, Columns: []Column{
+			instanceID(),
+			{Name: "id", Type: BigInt, Key: true, Meaning: "GitLab's id of the deployment, or of the job that a rule took for one (then negative)"},
+			{Name: "project_id", Type: BigInt, Meaning: "the project that was deployed from", References: "projects.id"},
+			{Name: "repository_id", Type: BigInt, Nullable: true, Meaning: "its repository", References: "repositories.id"},
+			{Name: "service_id", Type: BigInt, Nullable: true, Meaning: "the service that was deployed; NULL where no rule says it", References: "services.id"},
+			{Name: "environment", Type: Text, Meaning: "name of the environment: production"},
+			{Name: "tier", Type: Text, Nullable: true, Meaning: "production, staging, testing, development or other"},
+			{Name: "sha", Type: Text, Nullable: true, Meaning: "commit that was deployed"},
+			{Name: "pipeline_id", Type: BigInt, Nullable: true, Meaning: "pipeline that deployed", References: "pipelines.id"},
+			{Name: "job_id", Type: BigInt, Nullable: true, Meaning: "job that deployed", References: "jobs.id"},
+			{Name: "deployed_at", Type: Timestamp, Nullable: true, Meaning: "when it ended; NULL while it runs"},
+			{Name: "success", Type: Boolean, Nullable: true, Meaning: "whether it worked; NULL while it runs"},
+			{Name: "rule_id", Type: BigInt, Nullable: true, Meaning: "the rule that found it", References: "deploy_rules.id"},
+			{Name: "source", Type: Text, Meaning: "rule or gitlab"},
+			deletedAt(), syncedAt(),
+		}},
+		{Name: "services", Meaning: "A service of the catalog.", newest: newestLast, Columns: []Column{
+			{Name: "id", Type: BigInt, Key: true, Meaning: "weir's number of the service"},
+			{Name: "identifier", Type: Text, Meaning: "short name, unique in the catalog"},
+			{Name: "name", Type: Text, Nullable: true, Meaning: "name as shown"},
+			{Name: "description", Type: Text, Nullable: true, Meaning: "what it does"},
+			{Name: "owner", Type: Text, Nullable: true, Meaning: "team that answers for it"},
+			{Name: "tier", Type: Text, Nullable: true, Meaning: "how much depends on it, in the catalog's word"},
+			{Name: "lifecycle", Type: Text, Nullable: true, Meaning: "experimental, production, deprecated, …"},
+			{Name: "source", Type: Text, Meaning: "where it was described: file, backstage, ui or api"},
+			deletedAt(),
+		}},
+		{Name: "service_rules", Meaning: "A rule that maps pipelines to a service; the first that matches wins.", newest: newestLast, Columns: []Column{
+			{Name: "id", Type: BigInt, Key: true, Meaning: "weir's number of the rule"},
+			{Name: "priority", Type: BigInt, Meaning: "rules are tried from the lowest"},
+			{Name: "match", Type: JSON, Nullable: true, Meaning: "what a pipeline must have: repository, path, topic, ref, name, …"},
+			{Name: "service_id", Type: BigInt, Meaning: "the service that it yields", References: "services.id"},
+			{Name: "enabled", Type: Boolean, Meaning: "whether it is tried"},
+			{Name: "source", Type: Text, Meaning: "where it was written: file, backstage, ui or api"},
+		}},
+		{Name: "deploy_rules", Meaning: "A rule that takes pipelines or jobs for deployments; the first that matches wins.", newest: newestLast, Columns: []Column{
+			{Name: "id", Type: BigInt, Key: true, Meaning: "weir's number of the rule"},
+			{Name: "priority", Type: BigInt, Meaning: "rules are tried from the lowest"},
+			{Name: "match", Type: JSON, Nullable: true, Meaning: "what a pipeline or job must have: repository, branch, stage, name, …"},
+			{Name: "environment", Type: Text, Meaning: "the environment that it yields"},
+			{Name: "tier", Type: Text, Nullable: true, Meaning: "the tier that it yields"},
+			{Name: "service_id", Type: BigInt, Nullable: true, Meaning: "the service that it yields; NULL: the pipeline's", References: "services.id"},
+			{Name: "enabled", Type: Boolean, Meaning: "whether it is tried"},
+			{Name: "source", Type: Text, Meaning: "where it was written: file, ui or api"},
+		}},
+		{Name: "pipeline_services", Meaning: "A pipeline and a service that it belongs to, with the rule that says so.", newest: newestLast, Columns: []Column{
+			instanceID(),
+			{Name: "pipeline_id", Type: BigInt, Key: true, Meaning: "the pipeline", References: "pipelines.id"},
+			{Name: "service_id", Type: BigInt, Key: true, Meaning: "the service", References: "services.id"},
+			{Name: "rule_id", Type: BigInt, Nullable: true, Meaning: "why: the rule that matched", References: "service_rules.id"},
+		}},
+	}
+}
