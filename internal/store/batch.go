@@ -22,6 +22,7 @@ type Batch struct {
 	ProjectSyncs []ci.ProjectSync
 	Syncs        []ci.Sync
 	SyncErrors   []ci.SyncError
+	Moved        []Move
 	Deleted      []Tombstone
 }
 

@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/weirhq/weir/internal/ci"
 	"github.com/weirhq/weir/internal/store/pgtest"
 )
@@ -77,42 +75,4 @@ func stored[T any](t testing.TB, s *Store, table, order string) []T {
 		t.Fatal(err)
 	}
 	return list
-}
-
-func TestSmoke(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *Store) {
-		inst, err := s.EnsureInstance(t.Context(), "https://gitlab.example", at(0))
-		if err != nil {
-			t.Fatal(err)
-		}
-		id, err := s.BeginSync(t.Context(), ci.Sync{InstanceID: inst.ID, Kind: "sync", State: ci.SyncRunning, StartedAt: at(1), Rows: map[string]int64{"jobs": 3}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		sync, err := s.Sync(t.Context(), id)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(map[string]int64{"jobs": 3}, sync.Rows); diff != "" {
-			t.Error(diff)
-		}
-		w := apply(t, s, Batch{Pipelines: []ci.Pipeline{{InstanceID: 1, ID: 7, ProjectID: 3, Status: "success", RefType: ci.Branch, TimePrecision: "ms", SyncedAt: at(2)}}})
-		if w["pipelines"] != 1 {
-			t.Error(w)
-		}
-		r, err := s.Query(t.Context(), Query{SQL: "select id, status, synced_at from pipelines where id = :id", Variables: map[string]string{"id": "7"}, MaxRows: 3})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for row, err := range r.Rows() {
-			t.Log(row, err, r.Columns())
-		}
-		if err := r.Close(); err != nil {
-			t.Error(err)
-		}
-		t.Log(s.Checks(t.Context()))
-		if n, err := s.Counts(t.Context()); err != nil || n["pipelines"] != 1 {
-			t.Error(n, err)
-		}
-	})
 }

@@ -15,7 +15,8 @@ func duckDialect() dialect {
 		BigInt: "BIGINT", Text: "VARCHAR", Boolean: "BOOLEAN", Double: "DOUBLE",
 		Timestamp: "TIMESTAMPTZ", TextList: "VARCHAR[]", JSON: "JSON",
 	}, countTables: `SELECT count(*) FROM information_schema.tables
-		WHERE table_schema = 'main' AND table_catalog = current_database()`}
+		WHERE table_schema = 'main' AND table_catalog = current_database()`,
+		pages: "hash(%s) %% %d = 0"}
 }
 
 func postgresDialect() dialect {

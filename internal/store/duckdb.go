@@ -199,19 +199,29 @@ func noTransaction(err error) bool {
 }
 
 func (e *duckEngine) read(ctx context.Context, f func(reader) error) error {
-	conn, err := e.db.Conn(ctx)
+	r, release, err := e.snapshot(ctx)
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	return errors.Join(f(r), release())
+}
+
+func (e *duckEngine) snapshot(ctx context.Context) (reader, func() error, error) {
+	conn, err := e.db.Conn(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
 	if _, err := conn.ExecContext(ctx, "BEGIN TRANSACTION READ ONLY"); err != nil {
-		return err
+		return nil, nil, errors.Join(err, conn.Close())
 	}
-	err = f(&duckTx{conn})
-	if _, rollback := conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK"); rollback != nil && !noTransaction(rollback) {
-		err = errors.Join(err, rollback)
-	}
-	return err
+	settled := context.WithoutCancel(ctx)
+	return &duckTx{conn}, func() error {
+		_, err := conn.ExecContext(settled, "ROLLBACK")
+		if err != nil && noTransaction(err) {
+			err = nil
+		}
+		return errors.Join(err, conn.Close())
+	}, nil
 }
 
 // duckTx is a connection with an open transaction.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"strings"
 )
 
 // engine is what DuckDB and PostgreSQL do differently. SQL that both
@@ -22,6 +23,9 @@ type engine interface {
 
 	// read runs f on one consistent snapshot.
 	read(ctx context.Context, f func(reader) error) error
+
+	// snapshot opens a consistent view of the data that lasts until release.
+	snapshot(ctx context.Context) (r reader, release func() error, err error)
 
 	// query runs one statement of a user. It is parsed, bound and confined there.
 	query(ctx context.Context, q bound) (*Result, error)
@@ -69,6 +73,25 @@ type dialect struct {
 	countTables string
 	// indexes are the statements that create what a table needs beside its key.
 	indexes []string
+	// pages is the condition (of the key's columns and a number n) that one row in
+	// n fulfils, where answers must be read page by page; "" where rows stream.
+	pages string
+	// collate orders text by its bytes; "" where that is so anyhow.
+	collate string
+}
+
+// order gives an ORDER BY that is the same on both engines.
+func (d dialect) order(t *Table, columns []string) string {
+	list := make([]string, len(columns))
+	for i, name := range columns {
+		list[i] = quoteName(name)
+		for _, c := range t.Columns {
+			if c.Name == name && c.Type == Text {
+				list[i] += d.collate
+			}
+		}
+	}
+	return strings.Join(list, ", ")
 }
 
 // stage is the name of t's staging table, which has t's columns without any

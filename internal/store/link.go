@@ -43,7 +43,35 @@ func link(ctx context.Context, w writer, b *Batch) error {
 			return err
 		}
 	}
+	if err := linkAttempts(ctx, w, b); err != nil {
+		return err
+	}
 	return linkRepositories(ctx, w, b)
+}
+
+// olderAttempts: GitLab lists every attempt of a build, but of a bridge only the
+// latest, so the attempts before it are known from earlier answers alone.
+const olderAttempts = `UPDATE jobs SET retried = true
+FROM (SELECT pipeline_id, name, max(id) AS id FROM jobs
+  WHERE instance_id = $1 AND kind = 'bridge' AND pipeline_id = ANY($2) GROUP BY pipeline_id, name HAVING count(*) > 1) latest
+WHERE jobs.instance_id = $1 AND jobs.kind = 'bridge' AND jobs.pipeline_id = latest.pipeline_id AND jobs.name = latest.name
+  AND jobs.id < latest.id AND jobs.retried IS DISTINCT FROM true`
+
+// linkAttempts marks as retried what a bridge of the batch has superseded.
+func linkAttempts(ctx context.Context, w writer, b *Batch) error {
+	candidates := map[ci.InstanceID][]int64{}
+	for i := range b.Jobs {
+		if j := &b.Jobs[i]; j.Kind == ci.Bridge {
+			candidates[j.InstanceID] = append(candidates[j.InstanceID], int64(j.PipelineID))
+		}
+	}
+	for instance, pipelines := range candidates {
+		slices.Sort(pipelines)
+		if _, err := w.exec(ctx, olderAttempts, int64(instance), slices.Compact(pipelines)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // linkProjects: a project and its repository come from two connections, in

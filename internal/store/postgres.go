@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,8 +14,6 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
-
-	"encoding/json"
 
 	"github.com/weirhq/weir/internal/ci"
 )
@@ -204,6 +203,20 @@ func (e *postgresEngine) write(ctx context.Context, f func(writer) error) error 
 func (e *postgresEngine) read(ctx context.Context, f func(reader) error) error {
 	return pgx.BeginTxFunc(ctx, e.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly},
 		func(tx pgx.Tx) error { return f(&postgresTx{tx: tx, dialect: e.dialect()}) })
+}
+
+func (e *postgresEngine) snapshot(ctx context.Context) (reader, func() error, error) {
+	tx, err := e.pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+	if err != nil {
+		return nil, nil, err
+	}
+	settled := context.WithoutCancel(ctx)
+	return &postgresTx{tx: tx, dialect: e.dialect()}, func() error {
+		if err := tx.Rollback(settled); err != nil && !tx.Conn().IsClosed() {
+			return err
+		}
+		return nil // a cancelled export has closed the connection, and with it the transaction
+	}, nil
 }
 
 // postgresTx is an open transaction.
