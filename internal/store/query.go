@@ -117,7 +117,10 @@ func limited(ctx context.Context, limit time.Duration) (_ context.Context, lift 
 		return ctx, func() {}, cancel
 	}
 	timer := time.AfterFunc(limit, func() { end(errTimeLimit) })
-	return ctx, func() { timer.Stop() }, func() { timer.Stop(); cancel() }
+	return ctx, func() { timer.Stop() }, func() {
+		timer.Stop()
+		end(context.Canceled)
+	}
 }
 
 func timeoutProblem(limit time.Duration) *ci.Problem {
