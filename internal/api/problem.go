@@ -2,9 +2,11 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"reflect"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -41,6 +43,8 @@ func StatusOf(code ci.Code) int {
 		return http.StatusBadRequest
 	case ci.Unauthorized:
 		return http.StatusUnauthorized
+	case ci.Forbidden:
+		return http.StatusForbidden
 	case ci.NotFound:
 		return http.StatusNotFound
 	case ci.Conflict:
@@ -107,7 +111,19 @@ func (p *Problem) Error() string { return p.Problem().Error() }
 func (p *Problem) GetStatus() int { return p.Status }
 
 // ContentType is what RFC 9457 wants.
-func (p *Problem) ContentType(string) string { return "application/problem+json" }
+func (p *Problem) ContentType(string) string { return problemMedia }
+
+const problemMedia = "application/problem+json"
+
+var problemType = reflect.TypeFor[Problem]()
+
+// WriteProblem answers with an error, where no operation does.
+func WriteProblem(w http.ResponseWriter, err error) {
+	p := ProblemOf(err)
+	w.Header().Set("Content-Type", problemMedia)
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(p) // whoever asked may be gone
+}
 
 // ownProblems turns huma's own errors (a body that is no JSON, a missing
 // parameter) into ours. Their `value`, which repeats what was sent, is left

@@ -23,7 +23,7 @@ type Version struct {
 	Go            string `json:"go"`
 	Engine        string `json:"engine" enum:"duckdb,postgres"`
 	EngineVersion string `json:"engine_version"`
-	SchemaVersion int    `json:"schema_version"`
+	SchemaVersion int64  `json:"schema_version"`
 }
 
 // Connection is a way into a GitLab, without its secrets.
@@ -37,7 +37,7 @@ type Connection struct {
 	Since                string          `json:"since" doc:"how far back history is imported: 90d, a date, or all"`
 	CAFile               string          `json:"ca_file" doc:"PEM file with further root certificates, on weir's machine; empty: the system's"`
 	MaxRequestsPerMinute *float64        `json:"max_requests_per_minute" doc:"hard ceiling a credential; null: only GitLab's own limits"`
-	State                string          `json:"state" enum:"verified,failing,disabled"`
+	State                string          `json:"state" enum:"verified,failing"`
 	Warnings             []Warning       `json:"warnings" nullable:"false"`
 	Credentials          []Credential    `json:"credentials" nullable:"false"`
 	CreatedAt            time.Time       `json:"created_at"`

@@ -53,6 +53,7 @@ const (
 	Conflict            Code = "conflict"             // it exists already, or is busy
 	Unauthorized        Code = "unauthorized"         // weir's own API wants a token
 	ServerUnreachable   Code = "server_unreachable"   // weir's own server does not answer
+	Forbidden           Code = "forbidden"            // weir's own server refuses
 	DatabaseLocked      Code = "database_locked"      // another process owns the data directory
 	DatabaseNewer       Code = "database_newer"       // written by a newer weir
 	DatabaseCorrupt     Code = "database_corrupt"     // not a database of weir's, or damaged

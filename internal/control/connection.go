@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/weirhq/weir/internal/ci"
@@ -40,7 +41,7 @@ type Connection struct {
 	// MaxRequestsPerMinute is a hard ceiling for each credential; nil: only GitLab's own limits.
 	MaxRequestsPerMinute *float64
 	State                State
-	Warnings             []Warning
+	Warnings             []Warning // of the last check, and those that follow from the other connections
 	CreatedAt            time.Time
 	UpdatedAt            time.Time
 	DeletedAt            *time.Time
@@ -50,33 +51,31 @@ type Connection struct {
 	Credentials []Credential
 }
 
-// Warning is a problem that does not stop a connection.
-type Warning struct {
-	Code   ci.Code `json:"code"`
-	Cause  string  `json:"cause"`
-	Remedy string  `json:"remedy"`
-}
-
 const connectionColumns = `id, kind, name, instance_id, base_url, groups, since, ca_file, max_requests_per_minute,
 	state, warnings, created_at, updated_at, deleted_at, last_checked_at, last_error_code`
 
 // Connections gives the connections that were not removed, by id; none is an
 // empty list.
 func (c *Control) Connections(ctx context.Context) ([]Connection, error) {
-	return c.connections(ctx, `deleted_at IS NULL`)
+	list, err := c.connections(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return list, c.addWarnings(ctx, list)
 }
 
 // Connection gives one connection; not_found if there is none of that id, or
 // it was removed.
 func (c *Control) Connection(ctx context.Context, id ci.ConnectionID) (Connection, error) {
-	found, err := c.connections(ctx, `deleted_at IS NULL AND id = $1`, int64(id))
+	all, err := c.Connections(ctx) // the warnings are about all of them together
 	if err != nil {
 		return Connection{}, err
 	}
-	if len(found) == 0 {
+	i := slices.IndexFunc(all, func(n Connection) bool { return n.ID == id })
+	if i < 0 {
 		return Connection{}, noConnection(id)
 	}
-	return found[0], nil
+	return all[i], nil
 }
 
 func noConnection(id ci.ConnectionID) *ci.Problem {
@@ -87,8 +86,8 @@ func noConnection(id ci.ConnectionID) *ci.Problem {
 	}
 }
 
-func (c *Control) connections(ctx context.Context, where string, args ...any) (list []Connection, err error) {
-	rows, err := c.db.QueryContext(ctx, `SELECT `+connectionColumns+` FROM connections WHERE `+where+` ORDER BY id`, args...)
+func (c *Control) connections(ctx context.Context) (list []Connection, err error) {
+	rows, err := c.db.QueryContext(ctx, `SELECT `+connectionColumns+` FROM connections WHERE deleted_at IS NULL ORDER BY id`)
 	if err != nil {
 		return nil, c.problem(err)
 	}
@@ -186,22 +185,23 @@ func jsonList[T any](list []T) string {
 // Check is the outcome of a check of a connection's credentials.
 type Check struct {
 	Err      error     // nil: verified
-	Warnings []Warning // kept from the last success when Err is set
+	Warnings []Warning // nil, or beside an Err: as they were; empty: none
 }
 
 // Checked stores the outcome of a check.
 func (c *Control) Checked(ctx context.Context, id ci.ConnectionID, outcome Check) error {
 	return c.write(ctx, func(tx *sql.Tx) error {
 		now := c.now().UTC()
-		var res sql.Result
-		var err error
-		if outcome.Err != nil {
-			res, err = tx.ExecContext(ctx, `UPDATE connections SET state = $1, last_error_code = $2, last_checked_at = $3, updated_at = $3
-				WHERE id = $4 AND deleted_at IS NULL`, string(Failing), string(ci.CodeOf(outcome.Err)), now, int64(id))
-		} else {
-			res, err = tx.ExecContext(ctx, `UPDATE connections SET state = $1, last_error_code = NULL, warnings = $2, last_checked_at = $3, updated_at = $3
-				WHERE id = $4 AND deleted_at IS NULL`, string(Verified), jsonList(outcome.Warnings), now, int64(id))
+		state, code, warnings := Verified, (*string)(nil), (*string)(nil)
+		switch {
+		case outcome.Err != nil:
+			state, code = Failing, new(string(ci.CodeOf(outcome.Err)))
+		case outcome.Warnings != nil:
+			warnings = new(jsonList(outcome.Warnings))
 		}
+		res, err := tx.ExecContext(ctx, `UPDATE connections
+			SET state = $1, last_error_code = $2, warnings = coalesce($3, warnings), last_checked_at = $4, updated_at = $4
+			WHERE id = $5 AND deleted_at IS NULL`, string(state), code, warnings, now, int64(id))
 		return existed(res, err, noConnection(id))
 	})
 }

@@ -65,6 +65,9 @@ type Control struct {
 	// writing lets one transaction write at a time: DuckDB fails the second
 	// writer of a row at once instead of letting it wait.
 	writing sync.Mutex
+
+	claiming sync.Mutex
+	claimed  map[ci.ConnectionID]bool
 }
 
 // The file of the embedded engine and the schema of PostgreSQL.
@@ -82,7 +85,7 @@ const (
 // A lost DataDir/secret.key is no error here, so that data can be read without
 // it; every call that needs a token then answers secret_key_missing.
 func Open(ctx context.Context, cfg Config) (*Control, error) {
-	c := &Control{log: cfg.Log, engine: "duckdb", now: cfg.Now}
+	c := &Control{log: cfg.Log, engine: "duckdb", now: cfg.Now, claimed: map[ci.ConnectionID]bool{}}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
@@ -192,7 +195,7 @@ func (c *Control) openPostgres(ctx context.Context, database string) error {
 			Err:    err,
 		}
 	}
-	c.db.SetMaxOpenConns(4)
+	c.db.SetMaxIdleConns(2) // no upper bound: each running import keeps a session for its claim
 	return nil
 }
 
@@ -241,4 +244,13 @@ func (c *Control) problem(err error) error {
 		}
 	}
 	return err
+}
+
+// told gives the two sentences of an error.
+func told(err error) (cause, remedy string) {
+	var p *ci.Problem
+	if errors.As(err, &p) {
+		return p.Cause, p.Remedy
+	}
+	return err.Error(), "See weir's log."
 }

@@ -28,6 +28,8 @@ var suite = []struct {
 	{"removing is soft and wipes the token", testRemove},
 	{"a credential can be added and removed, the last one not", testCredentials},
 	{"a shared token is noticed", testShared},
+	{"a missing gitlab connection is noticed", testMissing},
+	{"a connection is claimed once", testClaim},
 	{"twins are refused", testTwins},
 	{"a check is remembered", testChecked},
 	{"a ciphertext does not open in another row", testMoved},
@@ -65,6 +67,7 @@ func testRoundTrip(t *testing.T, w *world) {
 		ID: got.Credentials[0].ID, ConnectionID: got.ID, Label: "bot", Last4: "aa11", Username: "group_1_bot",
 		Scopes: []string{"read_api"}, ExpiresAt: &expires, CreatedAt: w.now,
 	}}
+	want.Warnings = append(want.Warnings, got.Warnings[1:]...) // see testMissing
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("connection (-want +got):\n%s", diff)
 	}
@@ -151,16 +154,73 @@ func testCredentials(t *testing.T, w *world) {
 func testShared(t *testing.T, w *world) {
 	one := w.add(t, "https://one.example.com", token1)
 	two := w.add(t, "https://two.example.com", token1)
-	w.add(t, "https://three.example.com", token2)
-	ids, err := w.control.SharedWith(t.Context(), NewSecret(token1), two.ID)
-	if diff := cmp.Diff([]ci.ConnectionID{one.ID}, ids); diff != "" || err != nil {
-		t.Errorf("shared (-want +got):\n%s%v", diff, err)
-	}
+	three := w.add(t, "https://three.example.com", token2)
+	w.wantWarnings(t, one.ID, ci.MissingGitLabConnection, ci.SharedToken)
+	w.wantWarnings(t, two.ID, ci.MissingGitLabConnection, ci.SharedToken)
+	w.wantWarnings(t, three.ID, ci.MissingGitLabConnection)
 	if err := w.control.RemoveConnection(t.Context(), one.ID); err != nil {
 		t.Fatal(err)
 	}
-	if ids, err := w.control.SharedWith(t.Context(), NewSecret(token1), two.ID); len(ids) != 0 || err != nil {
-		t.Errorf("shared with a removed connection: %v %v", ids, err)
+	w.wantWarnings(t, two.ID, ci.MissingGitLabConnection) // the other one is gone
+}
+
+func testMissing(t *testing.T, w *world) {
+	pipelines := w.add(t, "https://one.example.com", token1)
+	w.wantWarnings(t, pipelines.ID, ci.MissingGitLabConnection)
+	elsewhere := Connection{Kind: KindGitLab, InstanceID: pipelines.InstanceID + 1, BaseURL: "https://two.example.com", Since: "all"}
+	if _, err := w.control.AddConnection(t.Context(), elsewhere, NewCredential{Token: NewSecret(token2)}); err != nil {
+		t.Fatal(err)
+	}
+	w.wantWarnings(t, pipelines.ID, ci.MissingGitLabConnection)
+	here := Connection{Kind: KindGitLab, InstanceID: pipelines.InstanceID, BaseURL: pipelines.BaseURL, Since: "all"}
+	repositories, err := w.control.AddConnection(t.Context(), here, NewCredential{Token: NewSecret(token2 + "x")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.wantWarnings(t, pipelines.ID)
+	w.wantWarnings(t, repositories.ID)
+	if err := w.control.RemoveConnection(t.Context(), repositories.ID); err != nil {
+		t.Fatal(err)
+	}
+	w.wantWarnings(t, pipelines.ID, ci.MissingGitLabConnection)
+}
+
+func testClaim(t *testing.T, w *world) {
+	release, err := w.control.Claim(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.control.Claim(t.Context(), 1)
+	wantCode(t, err, ci.Conflict)
+	other, err := w.control.Claim(t.Context(), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other()
+	release()
+	release, err = w.control.Claim(t.Context(), 1)
+	if err != nil {
+		t.Fatalf("after the release: %v", err)
+	}
+	defer release()
+	if w.control.engine != "postgres" {
+		return
+	}
+	second, err := Open(t.Context(), w.cfg) // another process on the same database
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = second.Claim(t.Context(), 1)
+	wantCode(t, err, ci.Conflict)
+	// A process that dies gives up what it held.
+	if err := w.control.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.control = second
+	release()
+	release, err = second.Claim(t.Context(), 1)
+	if err != nil {
+		t.Errorf("after the other process is gone: %v", err)
 	}
 }
 
@@ -195,7 +255,7 @@ func testChecked(t *testing.T, w *world) {
 		t.Fatal(err)
 	}
 	got, _ = w.control.Connection(t.Context(), n.ID)
-	if got.State != Verified || got.LastErrorCode != nil || len(got.Warnings) != 1 || got.Warnings[0] != warning {
+	if got.State != Verified || got.LastErrorCode != nil || got.Warnings[0] != warning {
 		t.Errorf("after a success: %+v", got)
 	}
 	wantCode(t, w.control.Checked(t.Context(), n.ID+1, Check{}), ci.NotFound)
@@ -533,6 +593,25 @@ func (w *world) add(t *testing.T, url, token string) Connection {
 	}
 	w.instance++
 	return n
+}
+
+// wantWarnings wants exactly these, each with cause and remedy.
+func (w *world) wantWarnings(t *testing.T, id ci.ConnectionID, codes ...ci.Code) {
+	t.Helper()
+	n, err := w.control.Connection(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []ci.Code
+	for _, warning := range n.Warnings {
+		got = append(got, warning.Code)
+		if warning.Cause == "" || warning.Remedy == "" {
+			t.Errorf("%s has no cause or no remedy", warning.Code)
+		}
+	}
+	if diff := cmp.Diff(codes, got); diff != "" {
+		t.Errorf("warnings of connection %d (-want +got):\n%s", id, diff)
+	}
 }
 
 func wantCode(t *testing.T, err error, code ci.Code) {

@@ -36,7 +36,8 @@ type NewCredential struct {
 // Opened is a credential with its token.
 type Opened struct {
 	Credential
-	Token Secret
+	Token       Secret
+	Fingerprint string // see Control.Fingerprint
 }
 
 // AddCredential seals a further token for a connection. The same token twice
@@ -132,33 +133,18 @@ func (c *Control) OpenCredentials(ctx context.Context, id ci.ConnectionID) ([]Op
 		if err != nil {
 			return nil, err
 		}
-		opened[i] = Opened{n, token}
+		opened[i] = Opened{n, token, key.Fingerprint(token)}
 	}
 	return opened, nil
 }
 
-// SharedWith gives the other connections that have the same token, by id; none
-// is an empty list.
-func (c *Control) SharedWith(ctx context.Context, token Secret, except ci.ConnectionID) (ids []ci.ConnectionID, err error) {
+// Fingerprint is the same for the same token, and says nothing else of it.
+func (c *Control) Fingerprint(token Secret) (string, error) {
 	key, err := c.usable()
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	rows, err := c.db.QueryContext(ctx, `SELECT DISTINCT connection_id FROM credentials
-		WHERE fingerprint = $1 AND connection_id <> $2 AND deleted_at IS NULL ORDER BY connection_id`,
-		key.Fingerprint(token), int64(except))
-	if err != nil {
-		return nil, c.problem(err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var id ci.ConnectionID
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		ids = append(ids, id)
-	}
-	return ids, c.problem(rows.Err())
+	return key.Fingerprint(token), nil
 }
 
 // CredentialFacts stores what GitLab says of a token now.

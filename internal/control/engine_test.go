@@ -1,6 +1,13 @@
 package control
 
-import "testing"
+import (
+	"os"
+	"testing"
+
+	"github.com/weirhq/weir/internal/store/pgtest"
+)
+
+func TestMain(m *testing.M) { os.Exit(pgtest.Run(m)) }
 
 // engines are the databases that the suite runs on.
 var engines = []struct {
@@ -8,4 +15,5 @@ var engines = []struct {
 	database func(*testing.T) string // a fresh database
 }{
 	{"duckdb", func(*testing.T) string { return "" }},
+	{"postgres", func(t *testing.T) string { return pgtest.Database(t) }},
 }

@@ -1,0 +1,61 @@
+package server
+
+import (
+	"log/slog"
+	"sync"
+
+	"github.com/weirhq/weir/internal/gitlab"
+)
+
+// governors hands out one governor a token, whichever connections and imports
+// use it: GitLab's limits are for whoever asks, not for what is asked.
+type governors struct {
+	log *slog.Logger
+
+	mu      sync.Mutex
+	byToken map[string]*governed // by control.Control.Fingerprint
+}
+
+// governed is a governor and the ceilings that its present users want.
+type governed struct {
+	governor *gitlab.Governor
+	ceilings map[*float64]float64 // by user; the lowest holds
+}
+
+// take gives the governor of a token, under a ceiling of requests a minute (0:
+// none) until release, which may be called twice.
+func (g *governors) take(fingerprint string, ceiling float64) (_ *gitlab.Governor, release func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.byToken == nil {
+		g.byToken = map[string]*governed{}
+	}
+	held := g.byToken[fingerprint]
+	if held == nil {
+		held = &governed{gitlab.NewGovernor(gitlab.GovernorConfig{Log: g.log}), map[*float64]float64{}}
+		g.byToken[fingerprint] = held
+	}
+	if ceiling <= 0 {
+		return held.governor, func() {}
+	}
+	user := &ceiling
+	held.ceilings[user] = ceiling
+	held.governor.SetMaxRequestsPerMinute(held.lowest())
+	return held.governor, func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		delete(held.ceilings, user)
+		held.governor.SetMaxRequestsPerMinute(held.lowest())
+	}
+}
+
+// lowest is the ceiling that all users agree to; 0 for none.
+func (h *governed) lowest() float64 {
+	var lowest float64
+	for _, c := range h.ceilings {
+		if lowest == 0 || c < lowest {
+			lowest = c
+		}
+	}
+	return lowest
+}
