@@ -1,0 +1,462 @@
+package importer_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/weirhq/weir/internal/ci"
+	"github.com/weirhq/weir/internal/gitlab"
+	"github.com/weirhq/weir/internal/gitlab/gitlabtest"
+	"github.com/weirhq/weir/internal/importer"
+	"github.com/weirhq/weir/internal/store"
+	"github.com/weirhq/weir/internal/store/pgtest"
+)
+
+const base = "https://gitlab.test"
+
+// TestSyncHoldsTheTruth imports whole worlds and compares whole tables, then
+// lets the world move on and does it again.
+func TestSyncHoldsTheTruth(t *testing.T) {
+	for engine, open := range engines {
+		for seed := range uint64(3) {
+			t.Run(fmt.Sprintf("%s/seed %d", engine, seed), func(t *testing.T) {
+				w := gitlabtest.Generate(seed, gitlabtest.Size{Groups: 4, Projects: 8, PipelinesPerProject: 25, JobsPerPipeline: 5, Days: 40, Until: today})
+				h := newHarness(t, open(t), w)
+				for round := range 4 {
+					s := h.sync(t, importer.Options{})
+					if s.State == ci.SyncRunning || s.FinishedAt == nil {
+						t.Errorf("round %d ended as %s", round, s.State)
+					}
+					h.compare(t)
+					if round == 3 {
+						break
+					}
+					random := rand.New(rand.NewPCG(seed, uint64(round)))
+					h.server.Advance(time.Duration(random.IntN(90)) * time.Minute)
+					for range 40 {
+						w.Step(random)
+					}
+				}
+				// Now also what leaves no trace in GitLab's lists.
+				h.sync(t, importer.Options{Full: true})
+				h.compareAll(t)
+			})
+		}
+	}
+}
+
+// TestSecondSyncAsksOnlyForWhatChanged counts requests, on the server's side.
+func TestSecondSyncAsksOnlyForWhatChanged(t *testing.T) {
+	w := gitlabtest.Uniform(3, 30, 4)
+	w.SetNow(today)
+	h := newHarness(t, openDuckDB(t), w)
+	const discovery, lists = 3, 3 * 3 // group, descendants, projects; three lists a project
+	h.sync(t, importer.Options{})
+	if got, want := h.requests(), discovery+lists+3*30*3; got != want {
+		t.Errorf("the first sync took %d requests, want %d: %v", got, want, h.server.RequestCount())
+	}
+	h.server.ResetRequests()
+	s := h.sync(t, importer.Options{})
+	if got, want := h.requests(), discovery+lists; got != want {
+		t.Errorf("an idle sync took %d requests, want %d: %v", got, want, h.server.RequestCount())
+	}
+	if s.Requests != int64(h.requests()) {
+		t.Errorf("the sync says %d requests, GitLab saw %d", s.Requests, h.requests())
+	}
+	h.server.ResetRequests()
+	h.server.Advance(time.Hour)
+	newest := w.Projects[1].Pipelines[29].CreatedAt
+	w.AddPipeline(w.Projects[1], gitlabtest.PipelineSpec{At: newest.Add(time.Hour), Jobs: []gitlabtest.JobSpec{{Name: "a"}}})
+	h.sync(t, importer.Options{})
+	if got, want := h.requests(), discovery+lists+3; got != want {
+		t.Errorf("one new pipeline took %d requests, want %d: %v", got, want, h.server.RequestCount())
+	}
+	h.compare(t)
+	// One that shows up late, with the times of long ago, is found by the count.
+	h.server.ResetRequests()
+	w.AddPipeline(w.Projects[2], gitlabtest.PipelineSpec{At: newest.Add(-time.Hour)})
+	h.sync(t, importer.Options{})
+	if got, want := h.requests(), discovery+lists+3+2; got != want {
+		t.Errorf("one late pipeline took %d requests, want %d: %v", got, want, h.server.RequestCount())
+	}
+	h.compare(t)
+}
+
+// TestInterruptedAfterEveryRequest stops a sync after each single request, in
+// turn, and lets the next one go on: it must end at the truth, and must not
+// begin again.
+func TestInterruptedAfterEveryRequest(t *testing.T) {
+	whole := newHarness(t, openDuckDB(t), smallWorld())
+	whole.sync(t, importer.Options{})
+	needed := whole.requests()
+	for stop := 1; stop < needed; stop++ {
+		h := newHarness(t, openDuckDB(t), smallWorld())
+		ctx, cancel := context.WithCancel(t.Context())
+		h.server.EachRequest(func(n int, _ *http.Request) {
+			if n > stop {
+				cancel()
+			}
+		})
+		s, err := h.importer.Sync(ctx, h.source, importer.Options{}, nil)
+		if ci.CodeOf(err) != ci.Interrupted || s.State != ci.SyncInterrupted {
+			t.Fatalf("stopped after request %d: state %s, error %v", stop, s.State, err)
+		}
+		h.server.EachRequest(nil)
+		h.sync(t, importer.Options{})
+		h.compare(t)
+		// What was fetched before is kept, but for what was in flight.
+		if total := h.requests(); total > needed+inFlight {
+			t.Errorf("stopped after request %d: %d requests altogether, a whole sync takes %d", stop, total, needed)
+		}
+		if t.Failed() {
+			t.Fatalf("stopped after request %d of %d", stop, needed)
+		}
+	}
+}
+
+// inFlight is what an interruption may cost: discovery, the lists of the
+// projects under way, and pipelines that were fetched in part.
+const inFlight = 40
+
+// TestRefusedProjectsDoNotStopTheOthers: what one project refuses is recorded,
+// with its code, and the others are complete.
+func TestRefusedProjectsDoNotStopTheOthers(t *testing.T) {
+	w := smallWorld()
+	bad := w.Projects[0]
+	for name, tc := range map[string]struct {
+		fault gitlabtest.FaultKind
+		code  ci.Code
+	}{
+		"forbidden":   {gitlabtest.Forbidden, ci.ProjectForbidden},
+		"garbage":     {gitlabtest.GarbageJSON, ci.BadAnswer},
+		"server":      {gitlabtest.ServerError, ci.ServerError},
+		"bad gateway": {gitlabtest.BadGateway, ci.ServerError},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t, openDuckDB(t), w)
+			h.server.Fault(func(_ int, r *http.Request) gitlabtest.Fault {
+				if strings.Contains(r.URL.Path, fmt.Sprintf("/projects/%d/", bad.ID)) {
+					return gitlabtest.Fault{Kind: tc.fault}
+				}
+				return gitlabtest.Fault{}
+			})
+			s := h.sync(t, importer.Options{})
+			if s.State != ci.SyncIncomplete {
+				t.Errorf("state %s, want incomplete", s.State)
+			}
+			h.wantErrors(t, s, fmt.Sprintf("%s %d", tc.code, bad.ID))
+			syncs, err := h.store.ProjectSyncs(t.Context(), h.source.Instance.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := syncs[ci.ProjectID(bad.ID)].LastErrorCode; got == nil || *got != string(tc.code) {
+				t.Errorf("project_syncs says %v, want %s", got, tc.code)
+			}
+			h.server.Fault(nil)
+			if s := h.sync(t, importer.Options{}); s.State != ci.SyncComplete {
+				t.Errorf("once it answers again: state %s, want complete", s.State)
+			}
+			h.compare(t)
+		})
+	}
+}
+
+// TestOnePipelineThatCannotBeRead is noted and tried again by every sync; what
+// lies behind it is imported.
+func TestOnePipelineThatCannotBeRead(t *testing.T) {
+	w := smallWorld()
+	h := newHarness(t, openDuckDB(t), w)
+	poison := w.Projects[0].Pipelines[3]
+	h.server.Fault(func(_ int, r *http.Request) gitlabtest.Fault {
+		if strings.HasSuffix(r.URL.Path, fmt.Sprintf("/pipelines/%d/jobs", poison.ID)) {
+			return gitlabtest.Fault{Kind: gitlabtest.ServerError}
+		}
+		return gitlabtest.Fault{}
+	})
+	s := h.sync(t, importer.Options{})
+	if s.State != ci.SyncIncomplete {
+		t.Errorf("state %s, want incomplete", s.State)
+	}
+	h.wantErrors(t, s, fmt.Sprintf("%s %d", ci.ServerError, w.Projects[0].ID))
+	want := truth(w, 1, base)
+	got := stored(t.Context(), t, h.store)
+	if missing := len(want["pipelines"]) - len(got["pipelines"]); missing != 1 {
+		t.Errorf("%d pipelines are missing, want just the one that cannot be read", missing)
+	}
+	h.server.Fault(nil)
+	h.sync(t, importer.Options{})
+	h.compare(t)
+}
+
+// TestTheRunStops where going on would be in vain, and keeps what it has.
+func TestTheRunStops(t *testing.T) {
+	for name, tc := range map[string]struct {
+		fault gitlabtest.FaultKind
+		code  ci.Code
+	}{
+		"token revoked midway": {gitlabtest.Unauthorized, ci.InvalidCredentials},
+		"GitLab goes down":     {gitlabtest.Unavailable, ci.ServerError},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := smallWorld()
+			h := newHarness(t, openDuckDB(t), w)
+			h.server.Fault(func(n int, r *http.Request) gitlabtest.Fault {
+				if n > 30 {
+					return gitlabtest.Fault{Kind: tc.fault}
+				}
+				return gitlabtest.Fault{}
+			})
+			s, err := h.importer.Sync(t.Context(), h.source, importer.Options{}, nil)
+			if ci.CodeOf(err) != tc.code || s.State != ci.SyncFailed {
+				t.Fatalf("state %s, error %v; want failed with %s", s.State, err, tc.code)
+			}
+			h.server.Fault(nil)
+			h.sync(t, importer.Options{})
+			h.compare(t)
+		})
+	}
+}
+
+// TestDeletions are found by GitLab's own count, at no request while nothing
+// was deleted.
+func TestDeletions(t *testing.T) {
+	w := gitlabtest.Uniform(3, 120, 2)
+	w.SetNow(today)
+	h := newHarness(t, openDuckDB(t), w)
+	h.sync(t, importer.Options{})
+	w.DeletePipeline(w.Projects[0].Pipelines[7])
+	w.DeletePipeline(w.Projects[0].Pipelines[60])
+	w.DeleteProject(w.Projects[2])
+	h.server.ResetRequests()
+	s := h.sync(t, importer.Options{})
+	h.compare(t)
+	if s.State != ci.SyncComplete {
+		t.Errorf("state %s, want complete: nothing is missing", s.State)
+	}
+	if got := h.requests(); got > 20 {
+		t.Errorf("finding three deletions took %d requests: %v", got, h.server.RequestCount())
+	}
+	kept, err := h.store.Query(t.Context(), store.Query{SQL: "SELECT count(*), count(deleted_at) FROM pipelines"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer kept.Close()
+	for row := range kept.Rows() {
+		if diff := cmp.Diff([]any{int64(360), int64(122)}, row); diff != "" {
+			t.Errorf("deleted rows keep their data (-want +got):\n%s", diff)
+		}
+	}
+}
+
+// TestFullReadsEverythingAgain and so finds what leaves no trace: an erased job.
+func TestFullReadsEverythingAgain(t *testing.T) {
+	w := smallWorld()
+	h := newHarness(t, openDuckDB(t), w)
+	h.sync(t, importer.Options{})
+	w.EraseJob(w.Projects[0].Pipelines[0], w.Projects[0].Pipelines[0].Jobs[0])
+	h.sync(t, importer.Options{})
+	h.sync(t, importer.Options{Full: true})
+	h.compareAll(t)
+}
+
+// TestHorizon: what was last changed before it is not imported, until a later
+// sync reaches further back.
+func TestHorizon(t *testing.T) {
+	w := gitlabtest.Uniform(2, 300, 1) // five minutes apart: 25 hours
+	until := w.Projects[0].Pipelines[299].CreatedAt
+	h := newHarness(t, openDuckDB(t), w)
+	count := func() (n int) {
+		for _, row := range stored(t.Context(), t, h.store)["pipelines"] {
+			if row["id"] != "" {
+				n++
+			}
+		}
+		return n
+	}
+	h.source.Since = until.Add(-6 * time.Hour)
+	h.sync(t, importer.Options{})
+	if got := count(); got < 2*72 || got > 2*74 {
+		t.Errorf("%d pipelines of six hours, want about 146", got)
+	}
+	h.source.Since = time.Time{}
+	h.sync(t, importer.Options{})
+	h.compare(t)
+}
+
+// TestNamedProjects reads those and nothing else.
+func TestNamedProjects(t *testing.T) {
+	w := smallWorld()
+	h := newHarness(t, openDuckDB(t), w)
+	h.sync(t, importer.Options{Projects: []string{w.Projects[1].FullPath}})
+	for _, r := range h.server.Requests() {
+		if strings.Contains(r.Path, fmt.Sprintf("/projects/%d", w.Projects[0].ID)) || strings.Contains(r.Path, "/groups") {
+			t.Errorf("%s was asked for", r.Path)
+		}
+	}
+	_, err := h.importer.Sync(t.Context(), h.source, importer.Options{Projects: []string{"acme/nowhere"}}, nil)
+	if ci.CodeOf(err) != ci.ProjectNotFound {
+		t.Errorf("an unknown project: %v, want project_not_found", err)
+	}
+	_, err = h.importer.Sync(t.Context(), h.source, importer.Options{Plan: "fastest"}, nil)
+	if ci.CodeOf(err) != ci.BadRequest {
+		t.Errorf("an unknown plan: %v, want bad_request", err)
+	}
+}
+
+// TestEventsTellTheTruth: the numbers of the last event are those of the sync.
+func TestEventsTellTheTruth(t *testing.T) {
+	h := newHarness(t, openDuckDB(t), smallWorld())
+	var events []importer.Event
+	s, err := h.importer.Sync(t.Context(), h.source, importer.Options{}, func(e importer.Event) { events = append(events, e) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, last := events[0], events[len(events)-1]
+	if first.Kind != importer.EventStarted || last.Kind != importer.EventDone {
+		t.Errorf("events go from %s to %s", first.Kind, last.Kind)
+	}
+	if last.Requests != s.Requests || !maps.Equal(last.Rows, s.Rows) {
+		t.Errorf("the last event says %d requests and %v, the sync %d and %v", last.Requests, last.Rows, s.Requests, s.Rows)
+	}
+	if last.PipelinesDone == 0 || last.PipelinesDone > last.PipelinesTotal {
+		t.Errorf("%d of %d pipelines done", last.PipelinesDone, last.PipelinesTotal)
+	}
+	stored, err := h.store.Sync(t.Context(), s.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(s, stored, cmp.Comparer(func(a, b time.Time) bool { return a.Sub(b).Abs() < time.Millisecond })); diff != "" {
+		t.Errorf("syncs holds another row than Sync returned (-returned +stored):\n%s", diff)
+	}
+}
+
+var today = time.Date(2026, 11, 20, 15, 4, 5, 0, time.UTC)
+
+// smallWorld has two projects with everything that an importer meets often.
+func smallWorld() *gitlabtest.World {
+	w := gitlabtest.NewWorld()
+	w.SetNow(today)
+	runner := w.AddRunner("shared", "docker")
+	for _, path := range []string{"acme/shop", "acme/tools/lint"} {
+		p := w.AddProject(path)
+		for i := range 6 {
+			w.AddPipeline(p, gitlabtest.PipelineSpec{At: today.Add(-time.Duration(i*30+60) * time.Hour), Jobs: []gitlabtest.JobSpec{
+				{Name: "build", Stage: "build", Took: time.Minute, Runner: runner},
+				{Name: "test 1/2", Took: 90 * time.Second, FailedFirst: 1, Runner: runner},
+				{Name: "test 2/2", Took: 80 * time.Second, Runner: runner},
+			}})
+		}
+	}
+	return w
+}
+
+// harness is an importer between a simulated GitLab and a store.
+type harness struct {
+	server   *gitlabtest.Server
+	store    *store.Store
+	importer *importer.Importer
+	source   importer.Source
+}
+
+func newHarness(t *testing.T, s *store.Store, w *gitlabtest.World) *harness {
+	t.Helper()
+	h := &harness{server: gitlabtest.NewServer(w), store: s}
+	instance, err := s.EnsureInstance(t.Context(), base, today)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.importer = importer.New(importer.Config{Log: slog.New(slog.DiscardHandler), Store: s})
+	h.source = importer.Source{Connection: 1, Instance: instance, Kind: importer.KindPipelines, Client: h.client(t)}
+	return h
+}
+
+func (h *harness) client(t *testing.T) *gitlab.Client {
+	t.Helper()
+	c, err := gitlab.New(gitlab.Config{
+		BaseURL: base, Credentials: []gitlab.Credential{{Token: gitlab.Secret(h.server.DefaultToken())}},
+		Transport: h.server.Transport(), MaxRetries: -1,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func (h *harness) sync(t *testing.T, o importer.Options) ci.Sync {
+	t.Helper()
+	s, err := h.importer.Sync(t.Context(), h.source, o, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// compare holds the store against the truth, but for what leaves no trace.
+func (h *harness) compare(t *testing.T) {
+	t.Helper()
+	want, got := truth(h.server.World(), h.source.Instance.ID, base), stored(t.Context(), t, h.store)
+	traceless(want, got)
+	compareTables(t, want, got)
+}
+
+// compareAll holds the store against the whole truth.
+func (h *harness) compareAll(t *testing.T) {
+	t.Helper()
+	compareTables(t, truth(h.server.World(), h.source.Instance.ID, base), stored(t.Context(), t, h.store))
+}
+
+func (h *harness) requests() int { return h.server.RequestCount()[""] }
+
+// wantErrors compares a sync's errors, each as "code project".
+func (h *harness) wantErrors(t *testing.T, s ci.Sync, want ...string) {
+	t.Helper()
+	rows, err := h.store.SyncErrors(t.Context(), s.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range rows {
+		project := ci.ProjectID(0)
+		if e.ProjectID != nil {
+			project = *e.ProjectID
+		}
+		got = append(got, fmt.Sprintf("%s %d", e.Code, project))
+	}
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("sync_errors (-want +got):\n%s", diff)
+	}
+}
+
+var engines = map[string]func(*testing.T) *store.Store{"duckdb": openDuckDB, "postgres": openPostgres}
+
+func openDuckDB(t *testing.T) *store.Store {
+	t.Helper()
+	return open(t, filepath.Join(t.TempDir(), "weir.duckdb"))
+}
+
+func openPostgres(t *testing.T) *store.Store {
+	t.Helper()
+	return open(t, pgtest.Database(t))
+}
+
+func open(t *testing.T, database string) *store.Store {
+	t.Helper()
+	s, err := store.Open(t.Context(), store.Config{Log: slog.New(slog.DiscardHandler), Database: database})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}

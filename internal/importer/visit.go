@@ -1,0 +1,483 @@
+package importer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/weirhq/weir/internal/ci"
+	"github.com/weirhq/weir/internal/gitlab"
+	"github.com/weirhq/weir/internal/store"
+)
+
+// A visit brings one project up to date: what changed since the last one, what
+// is still open, and what lies further back, in slices, so that all projects
+// get their last day before any gets its last month.
+type visit struct {
+	run     *run
+	project ci.Project
+	prior   ci.ProjectSync
+	cursor  cursor
+	since   time.Time // the horizon
+
+	client   *gitlab.Client // counts into spent
+	spent    atomic.Int64   // requests of this visit
+	caughtUp bool
+	own      *walk // what is left of the backfill
+	children *walk
+	followed map[ci.PipelineID]bool // were open when the visit began
+	fetched  map[ci.PipelineID]bool // in this visit
+	faults   int                    // pipelines in a row that could not be read
+	fault    *string                // code of the last thing that failed in this visit
+}
+
+// newVisit takes up a project where the last visit left it.
+func newVisit(r *run, project ci.Project, prior ci.ProjectSync, since time.Time) (*visit, error) {
+	c, err := parseCursor(prior.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	v := &visit{
+		run: r, project: project, prior: prior, cursor: c, since: since,
+		followed: make(map[ci.PipelineID]bool), fetched: make(map[ci.PipelineID]bool),
+	}
+	v.client = r.source.Client.Counting(&v.spent)
+	for _, id := range c.Open {
+		v.followed[id] = true
+	}
+	return v, nil
+}
+
+const (
+	// pipelinesInFlight bounds how many of one project's pipelines are fetched
+	// or wait to be written: memory, not load, which is the governor's matter.
+	pipelinesInFlight = 64
+	// A commit is worth its cost from here on.
+	pipelinesACommit = 50
+	jobsACommit      = 2_000
+	commitEvery      = time.Second
+	// faultsInARow is how many pipelines of a project may fail one after the
+	// other before the project is given up until the next sync.
+	faultsInARow = 3
+)
+
+// advance imports what was changed since until, newest first. The first call
+// also catches up with what happened since the last visit.
+func (v *visit) advance(ctx context.Context, until time.Time) error {
+	if !v.caughtUp {
+		if err := v.catchUp(ctx); err != nil {
+			return err
+		}
+		v.caughtUp = true
+	}
+	if until.Before(v.since) {
+		until = v.since
+	}
+	for _, l := range v.lists() {
+		if err := v.backfill(ctx, l, until); err != nil {
+			return err
+		}
+	}
+	return v.succeeded()
+}
+
+// list is one of the lists that a project's pipelines come from. Children have
+// their own, because GitLab leaves them out of the first.
+type list struct {
+	source   string
+	child    bool
+	coverage func(*cursor) *coverage
+	rest     **walk
+}
+
+func (v *visit) lists() [2]list {
+	return [2]list{
+		{coverage: func(c *cursor) *coverage { return &c.Own }, rest: &v.own},
+		{source: string(ci.SourceParent), child: true, coverage: func(c *cursor) *coverage { return &c.Children }, rest: &v.children},
+	}
+}
+
+func (v *visit) walk(l list, floor, before time.Time) *walk {
+	return &walk{list: v.pipelines, source: l.source, floor: floor, before: before}
+}
+
+func (v *visit) pipelines(ctx context.Context, o gitlab.PipelineListOptions) pipelinePages {
+	return v.client.Pipelines(ctx, int64(v.project.ID), o)
+}
+
+// catchUp reads what changed since the last visit, and the pipelines that are
+// followed because they may change without their updated_at.
+func (v *visit) catchUp(ctx context.Context) error {
+	for _, l := range v.lists() {
+		var err error
+		if c := l.coverage(&v.cursor); c.read() {
+			err = v.catchUpList(ctx, l, c)
+		} else {
+			err = v.openList(ctx, l, c)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := v.externals(ctx); err != nil {
+		return err
+	}
+	return v.followOpen(ctx)
+}
+
+// openList begins a list that was never read: nothing is covered yet, and the
+// backfill starts at the top.
+func (v *visit) openList(ctx context.Context, l list, c *coverage) error {
+	w := v.walk(l, v.since, time.Time{})
+	if _, err := w.peek(ctx); err != nil {
+		return err
+	}
+	v.run.progress.pipelinesExpected(w.total)
+	from := w.asked
+	if !w.newest.IsZero() {
+		from = w.newest.Add(time.Millisecond)
+	}
+	*c = coverage{From: from, To: w.seekFrom(), Asked: w.asked}
+	*l.rest = w
+	return nil
+}
+
+// catchUpList reads what changed since the last visit, newest first, and
+// compares GitLab's count with the store's: a difference is a deletion.
+func (v *visit) catchUpList(ctx context.Context, l list, c *coverage) error {
+	if g := c.Gap; g != nil {
+		w := v.walk(l, c.To, g.Before)
+		err := v.stream(ctx, w.since(ctx, c.To), func(item gitlab.PipelineListItem) {
+			g.Before = item.UpdatedAt.Or(gitlab.Time{}).Time
+		})
+		if err != nil {
+			return err
+		}
+		c.To, c.Asked, c.Gap = g.To, g.Asked, nil
+	}
+	// From the bottom of what is covered, not from To: the first page is the
+	// same, and its X-Total says how many rows the store must have.
+	w := v.walk(l, c.From, time.Time{})
+	if _, err := w.peek(ctx); err != nil {
+		return err
+	}
+	to, asked := w.seekFrom(), w.asked
+	err := v.stream(ctx, w.since(ctx, c.To), func(item gitlab.PipelineListItem) {
+		c.Gap = &gap{To: to, Asked: asked, Before: item.UpdatedAt.Or(gitlab.Time{}).Time}
+	})
+	if err != nil {
+		return err
+	}
+	c.To, c.Asked, c.Gap = to, asked, nil
+	if v.run.options.Full {
+		return v.reconcile(ctx, l, c)
+	}
+	return v.compare(ctx, l, c, w.total)
+}
+
+// backfill goes on down one list until the given time or the horizon.
+func (v *visit) backfill(ctx context.Context, l list, until time.Time) error {
+	c := l.coverage(&v.cursor)
+	if !c.From.After(until) {
+		return nil
+	}
+	if *l.rest == nil {
+		*l.rest = v.walk(l, v.since, c.From)
+	}
+	err := v.stream(ctx, (*l.rest).since(ctx, until), func(item gitlab.PipelineListItem) {
+		c.From = item.UpdatedAt.Or(gitlab.Time{}).Time
+	})
+	if err != nil {
+		return err
+	}
+	c.From = until
+	return nil
+}
+
+// followOpen asks for the open pipelines that no list brought in this visit.
+func (v *visit) followOpen(ctx context.Context) error {
+	var items []gitlab.PipelineListItem
+	for _, id := range v.cursor.Open {
+		if !v.fetched[id] {
+			items = append(items, gitlab.PipelineListItem{ID: int64(id)})
+		}
+	}
+	if len(items) == 0 {
+		return nil
+	}
+	return v.stream(ctx, one(items), nil)
+}
+
+// one is a sequence of a single group.
+func one(items []gitlab.PipelineListItem) iter.Seq2[[]gitlab.PipelineListItem, error] {
+	return func(yield func([]gitlab.PipelineListItem, error) bool) { yield(items, nil) }
+}
+
+// slot is a pipeline on its way from the list to the store.
+type slot struct {
+	item   gitlab.PipelineListItem
+	bundle bundle
+	ready  chan struct{}
+	err    error // of the list: nothing comes after it
+}
+
+// stream fetches the pipelines of the groups that need it, many at a time, and
+// writes them in the order in which they came. passed is called for each one
+// that is stored for good, fetched or not, in that order, just before its
+// commit: it moves the cursor. When ctx ends, what was fetched is still kept.
+func (v *visit) stream(ctx context.Context, groups iter.Seq2[[]gitlab.PipelineListItem, error], passed func(gitlab.PipelineListItem)) error {
+	g, ctx := errgroup.WithContext(ctx)
+	slots := make(chan *slot, pipelinesInFlight)
+	g.Go(func() error {
+		defer close(slots)
+		return v.launch(ctx, g, groups, slots)
+	})
+	g.Go(func() error { return v.land(ctx, slots, passed) })
+	return g.Wait()
+}
+
+// launch starts the fetches. Its own errors travel as a slot, behind the
+// pipelines that were listed before.
+func (v *visit) launch(ctx context.Context, g *errgroup.Group, groups iter.Seq2[[]gitlab.PipelineListItem, error], slots chan<- *slot) error {
+	for items, err := range groups {
+		var needed []bool
+		if err == nil {
+			needed, err = v.needed(ctx, items)
+		}
+		if err != nil {
+			s := &slot{err: err, ready: make(chan struct{})}
+			close(s.ready)
+			select {
+			case slots <- s:
+			case <-ctx.Done():
+			}
+			return nil
+		}
+		for i, item := range items {
+			s := &slot{item: item, ready: make(chan struct{})}
+			select {
+			case slots <- s: // full while the store lags behind
+			case <-ctx.Done():
+				return nil
+			}
+			if !needed[i] {
+				close(s.ready)
+				continue
+			}
+			g.Go(func() error {
+				defer close(s.ready)
+				s.bundle = fetchDocumented(ctx, v.client, v.project, ci.PipelineID(s.item.ID))
+				return nil
+			})
+		}
+	}
+	return nil
+}
+
+// needed says which listed pipelines the store does not have as they are.
+func (v *visit) needed(ctx context.Context, items []gitlab.PipelineListItem) ([]bool, error) {
+	known, err := v.versions(ctx, items)
+	if err != nil {
+		return nil, err
+	}
+	needed := make([]bool, len(items))
+	for i, item := range items {
+		if needed[i] = v.needs(item, known); needed[i] {
+			v.fetched[ci.PipelineID(item.ID)] = true
+		}
+	}
+	return needed, nil
+}
+
+func (v *visit) versions(ctx context.Context, items []gitlab.PipelineListItem) (map[ci.PipelineID]store.Version, error) {
+	ids := make([]ci.PipelineID, len(items))
+	for i, item := range items {
+		ids[i] = ci.PipelineID(item.ID)
+	}
+	return v.run.store.Versions(ctx, v.project.InstanceID, v.project.ID, ids)
+}
+
+func (v *visit) needs(item gitlab.PipelineListItem, known map[ci.PipelineID]store.Version) bool {
+	id := ci.PipelineID(item.ID)
+	if v.fetched[id] {
+		return false
+	}
+	was, ok := known[id]
+	return !ok || v.run.options.Full || v.followed[id] || was.DeletedAt != nil ||
+		string(was.Status) != item.Status || !sameTime(was.UpdatedAt, at(item.UpdatedAt))
+}
+
+func sameTime(a, b *time.Time) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Equal(*b)
+}
+
+// land writes the fetched pipelines in their order.
+func (v *visit) land(ctx context.Context, slots <-chan *slot, passed func(gitlab.PipelineListItem)) error {
+	var batch store.Batch
+	var skipped int
+	last := time.Now()
+	flush := func() error {
+		var err error
+		if len(batch.Pipelines)+len(batch.Deleted)+len(batch.SyncErrors) > 0 {
+			err = v.commit(batch) // what was merely passed is written with the turn's end
+		}
+		v.run.progress.pipelines(len(batch.Pipelines) + skipped)
+		batch, skipped, last = store.Batch{}, 0, time.Now()
+		return err
+	}
+	for s := range slots {
+		select {
+		case <-s.ready:
+		default:
+			if len(batch.Pipelines) > 0 && time.Since(last) > commitEvery {
+				if err := flush(); err != nil {
+					return err
+				}
+			}
+			<-s.ready // a fetch ends with its context
+		}
+		if err := v.accept(ctx, &batch, s); err != nil {
+			return errors.Join(err, flush())
+		}
+		if s.bundle.pipeline == nil {
+			skipped++
+		}
+		if passed != nil {
+			passed(s.item)
+		}
+		if len(batch.Pipelines) >= pipelinesACommit || len(batch.Jobs) >= jobsACommit {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return errors.Join(ctx.Err(), flush())
+}
+
+// accept adds a pipeline to the batch, or says why its project cannot go on.
+func (v *visit) accept(ctx context.Context, batch *store.Batch, s *slot) error {
+	switch err := s.bundle.err; {
+	case s.err != nil:
+		return s.err
+	case err == nil:
+		v.faults = 0
+		v.add(batch, s.bundle)
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case !single(err):
+		return err
+	default:
+		if v.faults++; v.faults == faultsInARow {
+			return err
+		}
+		v.note(batch, s.bundle, err)
+		return nil
+	}
+}
+
+func (v *visit) add(batch *store.Batch, b bundle) {
+	switch {
+	case b.gone:
+		batch.Deleted = append(batch.Deleted, v.tombstone(b.id, v.run.now()))
+		v.cursor.follow(b.id, false)
+	case b.pipeline != nil:
+		batch.Pipelines = append(batch.Pipelines, *b.pipeline)
+		batch.Jobs = append(batch.Jobs, b.jobs...)
+		batch.Users = append(batch.Users, b.users...)
+		batch.Runners = append(batch.Runners, b.runners...)
+		v.cursor.follow(b.id, b.open)
+		v.run.unknownWords(batch, *b.pipeline, b.jobs)
+	}
+}
+
+// single says whether an error may be the matter of one pipeline alone, so that
+// its project can go on without it.
+func single(err error) bool {
+	switch gitlab.KindOf(err) {
+	case gitlab.Server, gitlab.BadAnswer, gitlab.TooLarge, gitlab.BadRequest, gitlab.Gone:
+		return true
+	}
+	return false
+}
+
+// note records a pipeline that could not be read. It is followed from now on,
+// so that every sync tries it again until it can be.
+func (v *visit) note(batch *store.Batch, b bundle, err error) {
+	problem := Explain(err)
+	batch.SyncErrors = append(batch.SyncErrors, v.run.syncError(&v.project.ID, problem.Code,
+		fmt.Sprintf("pipeline %d: %s", b.id, problem.Cause)))
+	v.cursor.follow(b.id, true)
+	v.blame(problem.Code)
+}
+
+// commit writes a batch with the cursor as it stands.
+func (v *visit) commit(batch store.Batch) error {
+	row := v.row()
+	batch.ProjectSyncs = []ci.ProjectSync{row}
+	v.prior = row
+	return v.run.committer.apply(batch)
+}
+
+func (v *visit) row() ci.ProjectSync {
+	row := v.prior
+	row.InstanceID, row.ProjectID = v.project.InstanceID, v.project.ID
+	row.Cursor = v.cursor.text()
+	row.SyncedTo, row.BackfilledFrom = v.cursor.syncedTo(), v.cursor.backfilledFrom()
+	row.OpenPipelines = new(int64(len(v.cursor.Open)))
+	row.LastSyncedAt = new(v.run.now())
+	row.Requests += v.spent.Swap(0)
+	return row
+}
+
+// succeeded ends a turn that went well: it writes where the cursor stands now.
+func (v *visit) succeeded() error {
+	var batch store.Batch
+	if v.project.CIAccess == ci.CIForbidden {
+		v.project.CIAccess = ci.CIEnabled
+		batch.Projects = append(batch.Projects, v.project)
+	}
+	v.prior.LastErrorCode = v.fault
+	return v.commit(batch)
+}
+
+// refused records why a project cannot be read on. It returns an error only
+// when that could not be found out or written.
+func (v *visit) refused(ctx context.Context, err error) error {
+	var batch store.Batch
+	if gitlab.KindOf(err) == gitlab.NotFound {
+		askedAt := v.run.now().UTC()
+		_, check := v.client.Project(ctx, formatID(int64(v.project.ID)))
+		if absent(check) {
+			v.run.projectGone(&batch, v.project, askedAt)
+			v.blame(ci.ProjectNotFound)
+			return v.commit(batch)
+		}
+	}
+	problem := Explain(err)
+	code := problem.Code
+	switch gitlab.KindOf(err) {
+	case gitlab.Forbidden, gitlab.NotFound: // the project is there, its pipelines are not for this token
+		code = ci.ProjectForbidden
+		v.project.CIAccess = ci.CIForbidden
+		batch.Projects = append(batch.Projects, v.project)
+	}
+	v.blame(code)
+	batch.SyncErrors = append(batch.SyncErrors, v.run.syncError(&v.project.ID, code, v.project.FullPath+": "+problem.Cause))
+	return v.commit(batch)
+}
+
+// blame sets the error that project_syncs shows for this visit.
+func (v *visit) blame(code ci.Code) {
+	v.fault = new(string(code))
+	v.prior.LastErrorCode = v.fault
+	v.prior.LastErrorAt = new(v.run.now().UTC())
+}
