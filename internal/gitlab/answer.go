@@ -140,15 +140,16 @@ func (e *Error) classify(err error, timeout time.Duration) {
 	var big *tooLarge
 	var verification *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
-	var alert tls.AlertError
 	var unknown x509.UnknownAuthorityError
 	var host x509.HostnameError
 	var invalid x509.CertificateInvalidError
+	var op *net.OpError
 	switch {
 	case errors.As(err, &big):
 		e.Kind = TooLarge
-	case errors.As(err, &verification), errors.As(err, &record), errors.As(err, &alert), errors.As(err, &unknown),
-		errors.As(err, &host), errors.As(err, &invalid), errors.Is(err, http.ErrSchemeMismatch):
+	case errors.As(err, &verification), errors.As(err, &record), errors.As(err, &unknown),
+		errors.As(err, &host), errors.As(err, &invalid), errors.Is(err, http.ErrSchemeMismatch),
+		errors.As(err, &op) && (op.Op == "remote error" || op.Op == "local error"): // crypto/tls marks alerts so
 		e.Kind = TLS
 	case errors.Is(err, context.DeadlineExceeded):
 		e.Kind, e.Message = Unreachable, fmt.Sprintf("no whole answer within %s", timeout)
@@ -159,7 +160,7 @@ func (e *Error) classify(err error, timeout time.Duration) {
 	}
 }
 
-// truncated is a body that ends before its JSON does.
+// errTruncated is a body that ends before its JSON does.
 var errTruncated = errors.New("the JSON stops in the middle")
 
 // unreadable describes an error of decode.
@@ -191,16 +192,17 @@ func (e *Error) transient() bool {
 	var dns *net.DNSError
 	switch e.Kind {
 	case RateLimited:
-		return !errors.Is(e.Err, errImpatient)
+		_, hasty := errors.AsType[*impatient](e.Err)
+		return !hasty
 	case Server:
 		return e.Status != http.StatusNotImplemented
 	case Unreachable:
 		// A name that does not exist will not within seconds; a resolver that
 		// does not answer may.
-		return e.Status == 0 && !(errors.As(e.Err, &dns) && dns.IsNotFound)
+		return e.Status != http.StatusProxyAuthRequired && !(errors.As(e.Err, &dns) && dns.IsNotFound)
 	case BadAnswer:
 		// A connection that broke in the middle of a body, or a proxy that cut it.
-		return e.Err != nil && e.Message != "" && (errors.Is(e.Err, errTruncated) || errors.Is(e.Err, io.ErrUnexpectedEOF) || isBroken(e.Err))
+		return e.Err != nil && (errors.Is(e.Err, errTruncated) || errors.Is(e.Err, io.ErrUnexpectedEOF) || isBroken(e.Err))
 	}
 	return false
 }

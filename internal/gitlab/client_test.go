@@ -62,8 +62,8 @@ func TestNormalizeBaseURL(t *testing.T) {
 	}
 }
 
-// json answers with a JSON body.
-func json(w http.ResponseWriter, status int, body string) {
+// respond answers with a JSON body.
+func respond(w http.ResponseWriter, status int, body string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	fmt.Fprint(w, body)

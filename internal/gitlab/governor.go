@@ -3,7 +3,7 @@ package gitlab
 import (
 	"cmp"
 	"context"
-	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -146,17 +146,26 @@ func (g *Governor) State() GovernorState {
 	return GovernorState{Concurrency: g.width.now(), InFlight: g.inFlight, BlockedUntil: g.blocked, RateLimit: g.limit}
 }
 
-// errImpatient ends a wait that would outlast the caller's patience.
-var errImpatient = errors.New("the wait for GitLab's rate limit is longer than this call may take")
+// impatient ends a wait that would outlast the caller's patience.
+type impatient struct {
+	wait time.Duration // that it would have taken; 0: not known
+}
+
+func (e *impatient) Error() string {
+	if e.wait == 0 {
+		return "the wait for a place among weir's requests is longer than this call may take"
+	}
+	return fmt.Sprintf("weir waits %s for GitLab's rate limit, longer than this call may take", e.wait.Round(time.Second))
+}
 
 // enter waits until a request to the endpoint may go; the caller must leave
-// afterwards. It fails when ctx ends, and with errImpatient when the wait would
+// afterwards. It fails when ctx ends, and with *impatient when the wait would
 // go past the deadline (zero: none). waited is the time spent here.
 func (g *Governor) enter(ctx context.Context, endpoint string, deadline time.Time) (waited time.Duration, err error) {
 	began := time.Now()
 	if !deadline.IsZero() {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadlineCause(ctx, deadline, errImpatient)
+		ctx, cancel = context.WithDeadlineCause(ctx, deadline, &impatient{})
 		defer cancel()
 	}
 	if err = g.enterLane(ctx, g.lane(endpoint), deadline); err == nil {
@@ -183,7 +192,7 @@ func (g *Governor) enterLane(ctx context.Context, l *lane, deadline time.Time) e
 		}
 		g.mu.Unlock()
 		if !deadline.IsZero() && at.After(deadline) {
-			return errImpatient
+			return &impatient{at.Sub(now)}
 		}
 		if err := wait(ctx, at.Sub(now), nil); err != nil {
 			return err
@@ -211,7 +220,7 @@ func (g *Governor) admit(ctx context.Context, deadline time.Time) error {
 		}
 		g.mu.Unlock()
 		if !deadline.IsZero() && at.After(deadline) {
-			return errImpatient
+			return &impatient{at.Sub(now)}
 		}
 		delay := at.Sub(now)
 		if full && delay <= 0 {
@@ -252,7 +261,7 @@ type outcome struct {
 	endpoint string
 	sent     time.Time
 	latency  time.Duration // until the headers came
-	failed   bool          // no answer, and not because the caller gave up
+	failed   bool          // no answer, or a part of one; not because the caller gave up
 	answer   *limits       // nil: no answer
 }
 
@@ -264,10 +273,9 @@ func (g *Governor) leave(o outcome) {
 	full := g.inFlight >= g.width.now()
 	g.inFlight--
 	switch {
-	case o.answer == nil && o.failed:
+	case o.failed && (o.answer == nil || o.answer.status < 400):
 		g.width.halve(o.sent, now)
-	case o.answer == nil:
-	default:
+	case o.answer != nil:
 		g.learn(l, o, full, now)
 	}
 	g.mu.Unlock()

@@ -19,10 +19,10 @@ func TestPipelineJobsWalk(t *testing.T) {
 		case "":
 			w.Header().Set("Link", `<http://internal:99/api/v4/projects/7/pipelines/8/jobs?id=7&include_retried=false&page=2&per_page=100>; rel="next"`)
 			w.Header().Set("X-Total", "3")
-			json(w, 200, `[{"id":3,"name":"c","status":"success"},{"id":2,"name":"b","status":"strange"}]`)
+			respond(w, 200, `[{"id":3,"name":"c","status":"success"},{"id":2,"name":"b","status":"strange"}]`)
 		case "2":
 			w.Header().Set("X-Next-Page", "")
-			json(w, 200, `[{"id":1,"name":"a","status":"failed"}]`)
+			respond(w, 200, `[{"id":1,"name":"a","status":"failed"}]`)
 		}
 	})
 	var got []string

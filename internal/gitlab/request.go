@@ -64,8 +64,9 @@ func (c *Client) attempt(ctx context.Context, cred *credential, r request, deadl
 	for hop := 0; ; hop++ {
 		waited, err := cred.governor.enter(ctx, r.key(), deadline)
 		c.shared.throttled.Add(int64(waited))
-		if errors.Is(err, errImpatient) {
-			return answer{}, &Error{Kind: RateLimited, Method: r.verb(), Endpoint: r.endpoint, URL: target.String(), Message: err.Error(), Err: err}
+		if hasty, ok := errors.AsType[*impatient](err); ok {
+			return answer{}, &Error{Kind: RateLimited, Method: r.verb(), Endpoint: r.endpoint, URL: target.String(),
+				Message: err.Error(), RetryAfter: hasty.wait, Err: err}
 		}
 		if err != nil {
 			return answer{}, stopped(ctx, r)

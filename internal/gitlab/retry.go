@@ -28,6 +28,7 @@ func (c *Client) do(ctx context.Context, r request, decode func([]byte) error) (
 	}
 	asked := make(map[*credential]bool, len(c.credentials))
 	failures, refusals := 0, 0
+	var last *Error
 	for {
 		cred := c.pick(r.key(), asked)
 		ans, err := c.attempt(ctx, cred, r, deadline, decode)
@@ -38,6 +39,10 @@ func (c *Client) do(ctx context.Context, r request, decode func([]byte) error) (
 		if !errors.As(err, &e) {
 			return answer{}, err
 		}
+		if _, hasty := errors.AsType[*impatient](e.Err); hasty && last != nil {
+			return answer{}, last // what GitLab said tells more than that we would not wait
+		}
+		last = e
 		var pause time.Duration
 		switch {
 		case e.Kind == Unauthorized || e.Kind == Forbidden || e.Kind == InsufficientScope || e.Kind == NotFound:
