@@ -14,6 +14,8 @@ type committer struct {
 	store    applier
 	written  func(store.Written)
 	requests chan commitRequest
+	turns    int
+	watch    func(turn int, committed bool) // see Importer.watchCommits
 }
 
 type applier interface {
@@ -25,8 +27,11 @@ type commitRequest struct {
 	done  chan error
 }
 
-func newCommitter(s applier, written func(store.Written)) *committer {
-	return &committer{store: s, written: written, requests: make(chan commitRequest, projectsAtOnce)}
+func newCommitter(s applier, written func(store.Written), watch func(int, bool)) *committer {
+	if watch == nil {
+		watch = func(int, bool) {}
+	}
+	return &committer{store: s, written: written, requests: make(chan commitRequest, projectsAtOnce), watch: watch}
 }
 
 // apply returns when the batch is on disk, or with the error that kept it from
@@ -57,7 +62,10 @@ func (c *committer) serve(ctx context.Context) {
 				break gather
 			}
 		}
+		c.turns++
+		c.watch(c.turns, false)
 		written, err := c.store.Apply(ctx, batch)
+		c.watch(c.turns, true)
 		if err == nil {
 			c.written(written)
 		}

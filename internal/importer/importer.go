@@ -50,6 +50,10 @@ type Importer struct {
 	log   *slog.Logger
 	store *store.Store
 	now   func() time.Time
+
+	// watchCommits, when not nil, is called just before and just after each
+	// commit of a sync, with its number from 1: where tests kill the process.
+	watchCommits func(turn int, committed bool)
 }
 
 // New makes an importer into a store.

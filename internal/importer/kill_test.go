@@ -2,6 +2,7 @@ package importer_test
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net/http/httptest"
@@ -34,9 +35,7 @@ func TestKilledAtRandom(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 0))
 	kills := 0
 	for {
-		child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestChildSync$")
-		child.Env = append(os.Environ(), "WEIR_CHILD_DATABASE="+database, "WEIR_CHILD_URL="+front.URL, "WEIR_CHILD_TOKEN="+server.DefaultToken())
-		child.Stderr = os.Stderr
+		child := childSync(t, front.URL, server.DefaultToken(), database, "")
 		if err := child.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -44,12 +43,8 @@ func TestKilledAtRandom(t *testing.T) {
 		death := time.AfterFunc(time.Duration(200+kills*60+random.IntN(400))*time.Millisecond, func() { _ = child.Process.Kill() })
 		err := child.Wait()
 		death.Stop()
-		if err == nil {
+		if !killed(t, err) {
 			break
-		}
-		var exit *exec.ExitError
-		if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
-			t.Fatalf("the child ended by itself, after %d kills: %v", kills, err)
 		}
 		if kills++; kills > 100 {
 			t.Fatal("no sync came to its end in 100 tries: nothing is kept")
@@ -62,11 +57,60 @@ func TestKilledAtRandom(t *testing.T) {
 	compareTables(t, truth(w, 1, base), stored(t.Context(), t, s))
 }
 
-// TestChildSync is the process that TestKilledAtRandom kills.
+// TestKilledAtEveryCommit kills the process just before and just after each
+// commit of a sync, in turn; the next sync goes on.
+func TestKilledAtEveryCommit(t *testing.T) {
+	w := smallWorld()
+	server := gitlabtest.NewServer(w, gitlabtest.ExternalURL(base))
+	front := httptest.NewServer(server)
+	defer front.Close()
+	turn := 1
+	for ended := false; !ended; turn++ {
+		for _, after := range []string{"before", "after"} {
+			database := filepath.Join(t.TempDir(), "weir.duckdb")
+			at := fmt.Sprintf("%s %d", after, turn)
+			ended = !killed(t, childSync(t, front.URL, server.DefaultToken(), database, at).Run())
+			if !ended && killed(t, childSync(t, front.URL, server.DefaultToken(), database, "").Run()) {
+				t.Fatalf("%s: the second sync was killed too", at)
+			}
+			compareTables(t, truth(w, 1, base), stored(t.Context(), t, open(t, database)))
+			if t.Failed() {
+				t.Fatalf("killed %s", at)
+			}
+		}
+	}
+	if turn < 5 {
+		t.Errorf("only %d commits: the world is too small for this test", turn-1)
+	}
+}
+
+// childSync is a sync in a process of its own, which kills itself "before N" or
+// "after N", its Nth commit.
+func childSync(t *testing.T, url, token, database, killAt string) *exec.Cmd {
+	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestChildSync$")
+	child.Env = append(os.Environ(), "WEIR_CHILD_DATABASE="+database, "WEIR_CHILD_URL="+url, "WEIR_CHILD_TOKEN="+token, "WEIR_CHILD_KILL="+killAt)
+	child.Stderr = os.Stderr
+	return child
+}
+
+// killed says whether a child was killed; any other end but success fails the test.
+func killed(t *testing.T, err error) bool {
+	t.Helper()
+	if err == nil {
+		return false
+	}
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+		t.Fatalf("the child ended by itself: %v", err)
+	}
+	return true
+}
+
+// TestChildSync is the process that the tests above kill.
 func TestChildSync(t *testing.T) {
 	database := os.Getenv("WEIR_CHILD_DATABASE")
 	if database == "" {
-		t.Skip("runs only as a child of TestKilledAtRandom")
+		t.Skip("runs only as a child of the tests that kill it")
 	}
 	s := open(t, database)
 	instance, err := s.EnsureInstance(t.Context(), base, today)
@@ -79,7 +123,15 @@ func TestChildSync(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = importer.New(importer.Config{Log: slog.New(slog.DiscardHandler), Store: s}).Sync(t.Context(),
+	i := importer.New(importer.Config{Log: slog.New(slog.DiscardHandler), Store: s})
+	i.WatchCommits(func(turn int, committed bool) {
+		stage := map[bool]string{false: "before", true: "after"}[committed]
+		if fmt.Sprintf("%s %d", stage, turn) == os.Getenv("WEIR_CHILD_KILL") {
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			select {}
+		}
+	})
+	_, err = i.Sync(t.Context(),
 		importer.Source{Connection: 1, Instance: instance, Kind: importer.KindPipelines, Client: client}, importer.Options{}, nil)
 	if err != nil {
 		t.Fatal(err)

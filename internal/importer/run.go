@@ -58,7 +58,7 @@ func newRun(i *Importer, src Source, o Options, emit func(Event)) *run {
 		e.Requests = s.Requests - r.stats.Requests
 		e.ThrottledSeconds = (s.Throttled - r.stats.Throttled).Seconds()
 	})
-	r.committer = newCommitter(i.store, r.progress.written)
+	r.committer = newCommitter(i.store, r.progress.written, i.watchCommits)
 	return r
 }
 
