@@ -7,6 +7,9 @@ import (
 	"strconv"
 )
 
+// jobBytes is the usual size of a job, for the size of buffers.
+const jobBytes = 2700
+
 func jobListParams() []param {
 	return append(paging(), manyOf("scope", Statuses()...))
 }
@@ -42,9 +45,11 @@ func (c *call) pipelineJobs(keep func(*Job) bool) *answer {
 	}
 	r := c.render()
 	return ok(func(w *jsonWriter) {
+		var seen repeated
+		w.expect(len(rows) * jobBytes)
 		w.open('[')
 		for _, j := range rows {
-			r.job(w, p, pl, j)
+			r.job(w, p, pl, j, &seen)
 		}
 		w.close(']')
 	})
@@ -113,9 +118,11 @@ func (c *call) keysetPage(list []*Job) []*Job {
 func (c *call) jobRows(p *Project, rows []*Job) *answer {
 	r := c.render()
 	return ok(func(w *jsonWriter) {
+		var seen repeated
+		w.expect(len(rows) * jobBytes)
 		w.open('[')
 		for _, j := range rows {
-			r.job(w, p, p.pipeline(j.PipelineID), j)
+			r.job(w, p, p.pipeline(j.PipelineID), j, &seen)
 		}
 		w.close(']')
 	})
@@ -135,5 +142,5 @@ func showJob(c *call) *answer {
 	if !found {
 		return notFound("")
 	}
-	return ok(func(w *jsonWriter) { c.render().job(w, p, p.pipeline(builds[i].PipelineID), builds[i]) })
+	return ok(func(w *jsonWriter) { c.render().job(w, p, p.pipeline(builds[i].PipelineID), builds[i], &repeated{}) })
 }

@@ -1,6 +1,7 @@
 package gitlabtest
 
 import (
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -9,6 +10,9 @@ import (
 // jsonWriter writes JSON key by key, so that the order is GitLab's. It checks
 // nothing: the schemas in the tests do.
 type jsonWriter struct{ b []byte }
+
+// expect makes room for n more bytes.
+func (w *jsonWriter) expect(n int) { w.b = slices.Grow(w.b, n) }
 
 // sep writes the comma between two members.
 func (w *jsonWriter) sep() {
@@ -86,8 +90,33 @@ const timeFormat = "2006-01-02T15:04:05.000Z07:00"
 func (w *jsonWriter) time(k string, v time.Time) {
 	w.key(k)
 	w.b = append(w.b, '"')
-	w.b = v.UTC().AppendFormat(w.b, timeFormat)
+	w.b = appendTime(w.b, v.UTC())
 	w.b = append(w.b, '"')
+}
+
+// appendTime does what AppendFormat would, three times as fast; a page of jobs
+// has a thousand times.
+func appendTime(b []byte, v time.Time) []byte {
+	year, month, day := v.Date()
+	if year < 1000 || year > 9999 {
+		return v.AppendFormat(b, timeFormat)
+	}
+	hour, minute, second := v.Clock()
+	two := func(n int) { b = append(b, byte('0'+n/10), byte('0'+n%10)) }
+	two(year / 100)
+	two(year % 100)
+	b = append(b, '-')
+	two(int(month))
+	b = append(b, '-')
+	two(day)
+	b = append(b, 'T')
+	two(hour)
+	b = append(b, ':')
+	two(minute)
+	b = append(b, ':')
+	two(second)
+	ms := v.Nanosecond() / 1e6
+	return append(b, '.', byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10), 'Z')
 }
 
 func (w *jsonWriter) optTime(k string, v *time.Time) {

@@ -106,8 +106,27 @@ func words(status string) string {
 	return strings.ReplaceAll(status, "_", " ")
 }
 
+// repeated remembers where in a page a pipeline's parts stand, for its next job
+// on the same page. The zero value remembers nothing.
+type repeated struct {
+	of               *Pipeline
+	commit, pipeline [2]int
+}
+
+// again writes a part once more if it is there, and else lets it be written.
+func (w *jsonWriter) again(k string, at *[2]int, there bool, write func()) {
+	w.key(k)
+	if there {
+		w.b = append(w.b, w.b[at[0]:at[1]]...)
+		return
+	}
+	at[0] = len(w.b)
+	write()
+	at[1] = len(w.b)
+}
+
 // job writes a build, or a bridge in its own form.
-func (r *renderer) job(w *jsonWriter, p *Project, pl *Pipeline, j *Job) {
+func (r *renderer) job(w *jsonWriter, p *Project, pl *Pipeline, j *Job, seen *repeated) {
 	if j.raw != nil {
 		w.value(j.raw)
 		return
@@ -133,15 +152,14 @@ func (r *renderer) job(w *jsonWriter, p *Project, pl *Pipeline, j *Job) {
 	} else {
 		w.null("user")
 	}
-	if pl.Commit != nil {
-		w.key("commit")
-		r.commit(w, p, pl.Commit)
-	} else {
-		w.null("commit")
-	}
-	w.object("pipeline")
-	r.pipelineBasic(w, p, pl)
-	w.close('}')
+	there := seen.of == pl
+	seen.of = pl
+	w.again("commit", &seen.commit, there, func() { r.commit(w, p, pl.Commit) })
+	w.again("pipeline", &seen.pipeline, there, func() {
+		w.open('{')
+		r.pipelineBasic(w, p, pl)
+		w.close('}')
+	})
 	if j.Status == "failed" {
 		reason := "unknown_failure"
 		if j.FailureReason != nil {
@@ -207,6 +225,10 @@ func (r *renderer) artifacts(w *jsonWriter, j *Job) {
 }
 
 func (r *renderer) commit(w *jsonWriter, p *Project, c *Commit) {
+	if c == nil {
+		w.b = append(w.b, "null"...)
+		return
+	}
 	w.b = append(w.b, '{')
 	w.str("id", c.ID)
 	w.str("short_id", c.ID[:min(8, len(c.ID))])

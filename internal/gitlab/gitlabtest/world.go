@@ -209,7 +209,8 @@ func (w *World) Advance(d time.Duration) {
 	w.now = func() time.Time { return was().Add(d) }
 }
 
-// View runs read while the world stands still.
+// View runs read while the world stands still. read must not call other
+// methods of w, which would wait for each other.
 func (w *World) View(read func()) {
 	w.mu.RLock()
 	defer w.mu.RUnlock()

@@ -286,9 +286,14 @@ func TestSteps(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := gitlabtest.Generate(rapid.Uint64Range(0, 3).Draw(t, "world"), gitlabtest.Size{Projects: 3, PipelinesPerProject: 2, JobsPerPipeline: 3})
 		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
-		for range 60 {
+		var moves []string
+		for n := range 60 {
 			w.Advance(time.Duration(r.IntN(90)) * time.Second)
-			what := w.Step(r)
+			moves = append(moves, w.Step(r))
+			if n%10 != 9 {
+				continue
+			}
+			what := strings.Join(moves[n-9:], "; ")
 			for _, p := range w.Projects {
 				for _, pl := range p.Pipelines {
 					checkPipeline(t, what, w.Now(), pl)
