@@ -21,6 +21,9 @@ func update() bool { return flag.Lookup("update").Value.String() == "true" }
 
 func TestMain(m *testing.M) {
 	flag.Bool("update", false, "write the generated files")
+	if err := flag.Set("rapid.checks", "30"); err != nil { // each is a dozen transactions; -rapid.checks asks for more
+		panic(err)
+	}
 	flag.Parse()
 	os.Exit(pgtest.Run(m))
 }

@@ -48,7 +48,7 @@ func (e *duckEngine) query(ctx context.Context, q bound) (*Result, error) {
 	if err != nil {
 		return fail(err)
 	}
-	if err := shape.findJSON(ctx, conn, q.args); err != nil {
+	if err := shape.complete(ctx, conn, q.args); err != nil {
 		return fail(err)
 	}
 	rows, err := conn.QueryContext(ctx, shape.statement(q.maxRows), q.args...)
@@ -60,10 +60,12 @@ func (e *duckEngine) query(ctx context.Context, q bound) (*Result, error) {
 	if err != nil {
 		return fail(err)
 	}
-	for i, name := range shape.names {
-		cursor.cols[i].Name = name
-		if shape.json[i] {
-			cursor.cols[i].Type = string(JSON)
+	if !shape.plain {
+		for i, name := range shape.names {
+			cursor.cols[i].Name = name
+			if shape.json[i] {
+				cursor.cols[i].Type = string(JSON)
+			}
 		}
 	}
 	return &Result{
@@ -162,20 +164,20 @@ func (s *duckShape) read(statement *duckdb.Stmt) error {
 		}
 		s.names = append(s.names, name)
 	}
-	s.json = make([]bool, n)
 	return nil
 }
 
-// findJSON marks the columns of type JSON, which the driver would decode with
-// rounded numbers; only an answer says the type, so an empty one is asked for.
-// A statement that cannot stand in a FROM is left as it is.
-func (s *duckShape) findJSON(ctx context.Context, conn *sql.Conn, args []any) error {
+// complete asks for an empty answer, which knows what the prepared statement
+// does not: which columns are JSON (the driver would decode it with rounded
+// numbers), and all columns where a parameter's type was still open. A statement
+// that cannot stand in a FROM is left as it is.
+func (s *duckShape) complete(ctx context.Context, conn *sql.Conn, args []any) error {
 	if s.plain {
 		return nil
 	}
-	rows, err := conn.QueryContext(ctx, s.wrap("LIMIT 0"), args...)
+	rows, err := conn.QueryContext(ctx, fmt.Sprintf("SELECT * FROM (%s\n) AS answer LIMIT 0", s.sql), args...)
 	if err != nil {
-		s.plain = true
+		s.plain = true // the statement itself will say what is wrong
 		return ctx.Err()
 	}
 	defer rows.Close()
@@ -183,8 +185,16 @@ func (s *duckShape) findJSON(ctx context.Context, conn *sql.Conn, args []any) er
 	if err != nil {
 		return err
 	}
+	// In a FROM, names that repeat get a number; the prepared ones have none.
+	known := s.names
+	s.names, s.json = nil, nil
 	for i, t := range types {
-		s.json[i] = t.DatabaseTypeName() == "JSON"
+		name := t.Name()
+		if len(known) == len(types) && len(known) > 1 {
+			name = known[i]
+		}
+		s.names = append(s.names, name)
+		s.json = append(s.json, t.DatabaseTypeName() == "JSON")
 	}
 	return rows.Err()
 }

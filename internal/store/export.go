@@ -136,22 +136,18 @@ func (p *pages) statement() (string, []any) {
 	}
 	var where []string
 	var args []any
-	bound := func(compare, each string, key []any) {
-		var places []string
-		for i, k := range key {
-			args = append(args, k)
-			places = append(places, fmt.Sprintf("$%d", len(args)))
-			if i == 0 { // lets the engine leave out whole row groups
-				where = append(where, fmt.Sprintf("%s %s %s", quoteName(p.keys[0]), each, places[0]))
-			}
-		}
-		where = append(where, fmt.Sprintf("(%s) %s (%s)", quoteNames(p.keys), compare, strings.Join(places, ", ")))
+	bound := func(compare string, key []any) {
+		first := len(args) + 1
+		args = append(args, key...)
+		// For the engine, so that it can leave out whole row groups.
+		where = append(where, fmt.Sprintf("%s %s= $%d", quoteName(p.keys[0]), compare[:1], first))
+		where = append(where, p.beyond(compare, first, 0))
 	}
 	if p.page > 0 {
-		bound(">", ">=", p.bounds[p.page-1])
+		bound(">", p.bounds[p.page-1])
 	}
 	if p.page < len(p.bounds) {
-		bound("<=", "<=", p.bounds[p.page])
+		bound("<=", p.bounds[p.page])
 	}
 	// Within one instance the second key lies in a range of its own.
 	if p.page > 0 && p.page < len(p.bounds) && len(p.keys) > 1 && p.bounds[p.page-1][0] == p.bounds[p.page][0] {
@@ -163,6 +159,17 @@ func (p *pages) statement() (string, []any) {
 		statement += " WHERE " + strings.Join(where, " AND ")
 	}
 	return statement + " ORDER BY " + p.dialect.order(p.table, p.keys), args
+}
+
+// beyond compares the keys from i on with the parameters from first on, one
+// after the other. DuckDB has no BETWEEN for rows, which its optimizer makes of
+// a pair of (a, b) > (c, d).
+func (p *pages) beyond(compare string, first, i int) string {
+	key := quoteName(p.keys[i])
+	if i == len(p.keys)-1 {
+		return fmt.Sprintf("%s %s $%d", key, compare, first+i)
+	}
+	return fmt.Sprintf("(%s %s $%d OR (%s = $%d AND %s))", key, compare[:1], first+i, key, first+i, p.beyond(compare, first, i+1))
 }
 
 func (p *pages) close() error {

@@ -211,6 +211,10 @@ func (e *postgresEngine) snapshot(ctx context.Context) (reader, func() error, er
 		return nil, nil, err
 	}
 	settled := context.WithoutCancel(ctx)
+	// The first statement takes the snapshot, not BEGIN.
+	if _, err := tx.Exec(ctx, "SELECT 1"); err != nil {
+		return nil, nil, errors.Join(err, tx.Rollback(settled))
+	}
 	return &postgresTx{tx: tx, dialect: e.dialect()}, func() error {
 		if err := tx.Rollback(settled); err != nil && !tx.Conn().IsClosed() {
 			return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -57,7 +58,7 @@ func (s *Store) Query(ctx context.Context, q Query) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(solid(lex(text))) == 0 {
+	if !slices.ContainsFunc(solid(lex(text)), func(t token) bool { return t.text != ";" }) {
 		return nil, problem(ci.BadSQL, "The statement is empty.", "Write a SELECT.", nil)
 	}
 	return s.engine.query(ctx, bound{text, args, q.MaxRows, q.Timeout})

@@ -26,12 +26,12 @@ func dxViews() []Table {
 			{Name: "source_url", Type: Text, Nullable: true, Meaning: "page on GitLab"},
 			{Name: "gitlab_project_id", Type: BigInt, Nullable: true, Meaning: "the project that it ran in", References: "projects.id"},
 			{Name: "instance_id", Type: BigInt, Nullable: true, Meaning: "which GitLab", References: "instances.id"},
-		}, query: `SELECT p.id, CAST(p.id AS varchar) AS reference_id, CAST(p.iid AS varchar) AS source_id,
+		}, query: `SELECT p.id, CAST(p.id AS text) AS reference_id, CAST(p.iid AS text) AS source_id,
   p.project_id AS pipeline_source_id, coalesce(p.name, r.full_path) AS name, ` + dxStatus("p.status") + ` AS status,
   p.started_at, p.finished_at, p.created_at, p.updated_at, p.duration_seconds AS duration,
   r.full_path AS repository, p.sha AS commit_sha,
   CASE WHEN p.ref_type = 'branch' THEN p.ref END AS head_branch, p.merge_request_iid AS pr_number,
-  CAST(NULL AS bigint) AS pull_id, CAST(NULL AS varchar) AS email, p.web_url AS source_url,
+  CAST(NULL AS bigint) AS pull_id, CAST(NULL AS text) AS email, p.web_url AS source_url,
   p.project_id AS gitlab_project_id, p.instance_id
 FROM pipelines p LEFT JOIN projects r ON r.instance_id = p.instance_id AND r.id = p.project_id
 WHERE p.source IS DISTINCT FROM 'parent_pipeline'`},
@@ -46,7 +46,7 @@ WHERE p.source IS DISTINCT FROM 'parent_pipeline'`},
 			{Name: "started_at", Type: Timestamp, Nullable: true, Meaning: "when a runner started it"},
 			{Name: "finished_at", Type: Timestamp, Nullable: true, Meaning: "when it ended"},
 			{Name: "instance_id", Type: BigInt, Nullable: true, Meaning: "which GitLab", References: "instances.id"},
-		}, query: `SELECT j.id, j.pipeline_id AS pipeline_run_id, CAST(j.id AS varchar) AS reference_id, CAST(j.id AS varchar) AS source_id,
+		}, query: `SELECT j.id, j.pipeline_id AS pipeline_run_id, CAST(j.id AS text) AS reference_id, CAST(j.id AS text) AS source_id,
   j.name, ` + dxStatus("j.status") + ` AS status, j.duration_seconds AS duration, j.started_at, j.finished_at, j.instance_id
 FROM jobs j`},
 		{Name: "pipeline_sources", Meaning: "DX's name for what runs come from: on GitLab, a project.", Columns: []Column{
@@ -54,7 +54,7 @@ FROM jobs j`},
 			{Name: "name", Type: Text, Nullable: true, Meaning: "full path of the project"},
 			{Name: "api", Type: Text, Nullable: true, Meaning: "gitlab"},
 			{Name: "instance_id", Type: BigInt, Nullable: true, Meaning: "which GitLab", References: "instances.id"},
-		}, query: `SELECT r.id, r.full_path AS name, CAST('gitlab' AS varchar) AS api, r.instance_id FROM projects r`},
+		}, query: `SELECT r.id, r.full_path AS name, CAST('gitlab' AS text) AS api, r.instance_id FROM projects r`},
 		{Name: "repos", Meaning: "DX's name for repositories.", Columns: []Column{
 			{Name: "id", Type: BigInt, Nullable: true, Meaning: "the id of its project", References: "repositories.id"},
 			{Name: "external_id", Type: Text, Nullable: true, Meaning: "its id at the source, as text"},
