@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"net"
 	"net/http"
@@ -154,14 +153,14 @@ func (e *Error) classify(err error, timeout time.Duration) {
 	case errors.Is(err, context.DeadlineExceeded):
 		e.Kind, e.Message = Unreachable, fmt.Sprintf("no whole answer within %s", timeout)
 	case e.Status != 0:
-		e.Kind, e.Message = BadAnswer, "the answer stops in the middle: "+err.Error()
+		e.Kind, e.Message, e.Err = BadAnswer, "the answer stops in the middle: "+err.Error(), fmt.Errorf("%w: %w", errTruncated, err)
 	default:
 		e.Kind = Unreachable
 	}
 }
 
-// errTruncated is a body that ends before its JSON does.
-var errTruncated = errors.New("the JSON stops in the middle")
+// errTruncated is a body that breaks off, or ends before its JSON does.
+var errTruncated = errors.New("the answer stops in the middle")
 
 // unreadable describes an error of decode.
 func (e *Error) unreadable(err error, length int) {
@@ -202,7 +201,7 @@ func (e *Error) transient() bool {
 		return e.Status != http.StatusProxyAuthRequired && !(errors.As(e.Err, &dns) && dns.IsNotFound)
 	case BadAnswer:
 		// A connection that broke in the middle of a body, or a proxy that cut it.
-		return e.Err != nil && (errors.Is(e.Err, errTruncated) || errors.Is(e.Err, io.ErrUnexpectedEOF) || isBroken(e.Err))
+		return errors.Is(e.Err, errTruncated)
 	}
 	return false
 }

@@ -209,7 +209,12 @@ func TestWindowNeverExceeded(t *testing.T) {
 		var went []time.Time
 		for range rapid.IntRange(1, 60).Draw(t, "requests") {
 			now = now.Add(time.Duration(rapid.IntRange(0, 30).Draw(t, "pause")) * time.Second)
-			now = later(now, w.next())
+			if at := w.next(); at.After(now) {
+				if n := len(went); n < w.limit || went[n-w.limit].Add(w.per) != at {
+					t.Fatalf("held back until %v, after requests at %v", at, went)
+				}
+				now = at
+			}
 			w.take(now)
 			went = append(went, now)
 		}

@@ -1,12 +1,9 @@
 package gitlab
 
 import (
-	"compress/flate"
-	"compress/gzip"
 	"context"
 	"errors"
 	"math/rand/v2"
-	"net"
 	"time"
 )
 
@@ -112,11 +109,4 @@ func (c *Client) pick(key string, asked map[*credential]bool) *credential {
 		}
 	}
 	return nil
-}
-
-// isBroken says whether reading a body failed on the way.
-func isBroken(err error) bool {
-	var network net.Error
-	var damaged flate.CorruptInputError
-	return errors.As(err, &network) || errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) || errors.As(err, &damaged)
 }

@@ -220,7 +220,7 @@ func (p reply) send(r *http.Request) (*http.Response, error) {
 
 type broken struct{}
 
-func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+func (broken) Read([]byte) (int, error) { return 0, errors.New("stream error: INTERNAL_ERROR") }
 
 // script answers with its replies in turn; the last one repeats.
 type script struct{ replies []reply }

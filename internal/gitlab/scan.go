@@ -421,7 +421,7 @@ func restTime(b []byte) (Time, bool) {
 	}
 	t := time.Date(n[0], time.Month(n[1]), n[2], n[3], n[4], n[5], n[6]*int(time.Millisecond), time.UTC)
 	// time.Date carries 30 February over to March; what it changed was no date.
-	if n[3] > 23 || n[4] > 59 || n[5] > 59 || t.Day() != n[2] || t.Month() != time.Month(n[1]) {
+	if n[3] > 23 || n[4] > 59 || n[5] > 59 || t.Month() != time.Month(n[1]) {
 		return Time{}, false
 	}
 	return Time{t}, true
