@@ -170,7 +170,7 @@ type exported struct {
 func (e *exported) Read(p []byte) (int, error) {
 	n, err := e.body.Read(p)
 	if err != nil && err != io.EOF {
-		err = cutOff(e.ctx, "the export of "+e.table, err)
+		err = cutOff(e.ctx, "The export of "+e.table, err)
 	}
 	return n, err
 }
@@ -208,7 +208,7 @@ func call[T any](ctx context.Context, c *Client, method, path string, body any) 
 	if body != nil {
 		b, err := json.Marshal(body)
 		if err != nil {
-			return answer, &ci.Problem{Code: ci.BadRequest, Cause: "the request cannot be written as JSON", Err: err}
+			return answer, &ci.Problem{Code: ci.BadRequest, Cause: "The request cannot be written as JSON.", Err: err}
 		}
 		payload = bytes.NewReader(b)
 	}
@@ -221,7 +221,7 @@ func call[T any](ctx context.Context, c *Client, method, path string, body any) 
 		return answer, nil
 	}
 	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil {
-		return answer, cutOff(ctx, "the answer to "+method+" "+path, err)
+		return answer, cutOff(ctx, "The answer to "+method+" "+path, err)
 	}
 	return answer, nil
 }
@@ -231,7 +231,7 @@ func call[T any](ctx context.Context, c *Client, method, path string, body any) 
 func (c *Client) send(ctx context.Context, method, path string, body io.Reader, header http.Header) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, c.base+Prefix+path, body)
 	if err != nil {
-		return nil, &ci.Problem{Code: ci.BadRequest, Cause: "the address of the weir server is not a URL", Err: err}
+		return nil, &ci.Problem{Code: ci.BadRequest, Cause: "The address of the weir server is not a URL.", Err: err}
 	}
 	for k, v := range header {
 		req.Header[k] = v
@@ -249,7 +249,7 @@ func (c *Client) send(ctx context.Context, method, path string, body io.Reader, 
 		}
 		return nil, &ci.Problem{
 			Code:   ci.ServerUnreachable,
-			Cause:  fmt.Sprintf("the weir server at %s does not answer", c.base),
+			Cause:  fmt.Sprintf("The weir server at %s does not answer.", c.base),
 			Remedy: "See whether it still runs; without a running server the command starts its own.",
 			Err:    err,
 		}
@@ -265,14 +265,14 @@ func (c *Client) send(ctx context.Context, method, path string, body io.Reader, 
 func readProblem(res *http.Response) error {
 	b, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
 	if err != nil {
-		return cutOff(res.Request.Context(), "the answer", err)
+		return cutOff(res.Request.Context(), "The answer", err)
 	}
 	kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
 	var p Problem
 	if kind != "application/problem+json" || json.Unmarshal(b, &p) != nil || p.Code == "" {
 		return &ci.Problem{
 			Code:   ci.Internal,
-			Cause:  fmt.Sprintf("%s %s answered %s, not in weir's words", res.Request.Method, res.Request.URL.Redacted(), res.Status),
+			Cause:  fmt.Sprintf("%s %s answered %s, not in weir's words.", res.Request.Method, res.Request.URL.Redacted(), res.Status),
 			Remedy: "See whether the address is weir's, and whether both sides have the same version.",
 		}
 	}
@@ -289,7 +289,7 @@ func cutOff(ctx context.Context, what string, err error) error {
 	}
 	return &ci.Problem{
 		Code:   ci.Interrupted,
-		Cause:  what + " broke off",
+		Cause:  what + " broke off.",
 		Remedy: "Repeat the command; weir's log says why it happened.",
 		Err:    err,
 	}

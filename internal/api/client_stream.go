@@ -32,7 +32,7 @@ type Rows struct {
 func (c *Client) Query(ctx context.Context, q QueryRequest) (*Rows, error) {
 	b, err := json.Marshal(q)
 	if err != nil {
-		return nil, &ci.Problem{Code: ci.BadRequest, Cause: "the request cannot be written as JSON", Err: err}
+		return nil, &ci.Problem{Code: ci.BadRequest, Cause: "The request cannot be written as JSON.", Err: err}
 	}
 	res, err := c.send(ctx, http.MethodPost, "/query", bytes.NewReader(b), nil)
 	if err != nil {
@@ -46,7 +46,7 @@ func (c *Client) Query(ctx context.Context, q QueryRequest) (*Rows, error) {
 	}
 	if err := r.lines.Decode(&head); err != nil {
 		_ = r.Close()
-		return nil, cutOff(ctx, "the answer of the query", err)
+		return nil, cutOff(ctx, "The answer of the query", err)
 	}
 	if head.Error != nil {
 		_ = r.Close()
@@ -68,7 +68,7 @@ func (r *Rows) All() iter.Seq2[[]any, error] {
 			var line json.RawMessage
 			if err := r.lines.Decode(&line); err != nil {
 				r.ended = true
-				yield(nil, cutOff(r.ctx, "the answer of the query", err))
+				yield(nil, cutOff(r.ctx, "The answer of the query", err))
 				return
 			}
 			row, err := r.read(line)
@@ -97,7 +97,7 @@ func (r *Rows) read(line json.RawMessage) ([]any, error) {
 		Error *Problem `json:"error"`
 	}
 	if err := d.Decode(&last); err != nil {
-		return nil, cutOff(r.ctx, "the answer of the query", err)
+		return nil, cutOff(r.ctx, "The answer of the query", err)
 	}
 	if last.Error != nil {
 		return nil, last.Error.Problem()
@@ -168,7 +168,7 @@ func (c *Client) follow(ctx context.Context, id ci.SyncID, after *int64, yield f
 	for {
 		line, err := lines.ReadString('\n')
 		if err != nil {
-			return progress, cutOff(ctx, "the events of the sync", err)
+			return progress, cutOff(ctx, "The events of the sync", err)
 		}
 		line = strings.TrimRight(line, "\r\n")
 		if value, ok := strings.CutPrefix(line, "data:"); ok {
@@ -180,7 +180,7 @@ func (c *Client) follow(ctx context.Context, id ci.SyncID, after *int64, yield f
 		}
 		var e SyncEvent
 		if err := json.Unmarshal([]byte(data.String()), &e); err != nil {
-			return progress, &ci.Problem{Code: ci.Internal, Cause: "an event of the sync is not understood", Err: errors.Unwrap(err)}
+			return progress, &ci.Problem{Code: ci.Internal, Cause: "An event of the sync is not understood.", Err: errors.Unwrap(err)}
 		}
 		data.Reset()
 		progress, *after = true, e.ID

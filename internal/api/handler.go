@@ -89,7 +89,7 @@ func New(cfg Config) *API {
 	a.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		WriteProblem(w, &ci.Problem{
 			Code:   ci.NotFound,
-			Cause:  fmt.Sprintf("there is no %s %s", r.Method, r.URL.Path),
+			Cause:  fmt.Sprintf("There is no %s %s.", r.Method, r.URL.Path),
 			Remedy: "See what there is at " + Prefix + "/openapi.yaml.",
 		})
 	})

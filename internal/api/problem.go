@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"reflect"
 	"strings"
@@ -79,13 +78,13 @@ func ProblemOf(err error) *Problem {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		p = &ci.Problem{
 			Code:   ci.Interrupted,
-			Cause:  "the request was stopped before it was answered",
+			Cause:  "The request was stopped before it was answered.",
 			Remedy: "Repeat it.",
 		}
 	default:
 		p = &ci.Problem{
 			Code:   ci.Internal,
-			Cause:  "weir met an error that it does not know",
+			Cause:  "weir met an error that it does not know.",
 			Remedy: "Look into weir's log for the request at this time, and report it.",
 		}
 	}
@@ -99,8 +98,16 @@ func ProblemOf(err error) *Problem {
 // Problem gives the ci.Problem that the body tells.
 func (p *Problem) Problem() *ci.Problem {
 	cause := p.Detail
-	for _, e := range p.Errors {
-		cause += fmt.Sprintf("; %s: %s", e.Location, e.Message)
+	for i, e := range p.Errors {
+		if i == 0 {
+			cause = strings.TrimSuffix(cause, ".") + ": "
+		} else {
+			cause += "; "
+		}
+		cause += e.Location + ": " + e.Message
+	}
+	if len(p.Errors) > 0 {
+		cause += "."
 	}
 	return &ci.Problem{Code: p.Code, Cause: cause, Remedy: p.Remedy, Request: p.Request, Curl: p.Curl}
 }
@@ -135,7 +142,7 @@ func ownProblems(_ huma.Context, _ string, v any) (any, error) {
 	}
 	p := &Problem{
 		Type: "about:blank", Title: http.StatusText(m.Status), Status: m.Status,
-		Code: ci.BadRequest, Detail: "the request is not understood",
+		Code: ci.BadRequest, Detail: "The request is not understood.",
 		Remedy: "Compare it with the API's description at " + Prefix + "/openapi.yaml.",
 	}
 	if m.Status >= 500 {
@@ -145,7 +152,7 @@ func ownProblems(_ huma.Context, _ string, v any) (any, error) {
 		p.Errors = append(p.Errors, FieldError{Location: e.Location, Message: e.Message})
 	}
 	if len(m.Errors) == 0 {
-		p.Detail = strings.ToLower(m.Detail)
+		p.Detail = "The request is not understood: " + strings.ToLower(m.Detail) + "."
 	}
 	return p, nil
 }

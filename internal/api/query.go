@@ -38,7 +38,7 @@ func (a *API) registerQuery() {
 		if limit <= 0 || in.Body.TimeoutSeconds > (24*time.Hour).Seconds() {
 			return nil, &ci.Problem{
 				Code:   ci.BadRequest,
-				Cause:  "the time limit is out of range",
+				Cause:  "The time limit is out of range.",
 				Remedy: "Give a number of seconds up to a day.",
 			}
 		}

@@ -45,7 +45,7 @@ func published(name string) (store.Table, error) {
 	if !ok {
 		return t, &ci.Problem{
 			Code:   ci.NotFound,
-			Cause:  fmt.Sprintf("there is no table %q", name),
+			Cause:  fmt.Sprintf("There is no table %q.", name),
 			Remedy: "See which there are: weir schema.",
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"reflect"
 	"strconv"
 	"time"
 
@@ -58,6 +59,8 @@ func (a *API) registerSyncs() {
 			return a.sync(ctx, in.id())
 		})
 
+	// The stream's type says text, so the description needs telling what is in it.
+	a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[SyncEvent](), true, "SyncEvent")
 	registerStream(a, a.operation(http.MethodGet, "/syncs/{id}/events", "follow-sync", "Follow an import",
 		"Server-sent events: started, phase, project, progress, warning, and at the end done with the summary. Each has an id; "+
 			"with Last-Event-ID the stream goes on after that one, as far as events are kept. The data of each is a SyncEvent."),

@@ -77,7 +77,7 @@ type Step struct {
 // ConnectRequest asks for a new connection.
 type ConnectRequest struct {
 	Kind                 string   `json:"kind" enum:"gitlab,gitlab-pipelines"`
-	Name                 string   `json:"name,omitempty" maxLength:"200" doc:"default: the host's name and the kind"`
+	Name                 string   `json:"name,omitempty" maxLength:"200" doc:"default: the host's name"`
 	BaseURL              string   `json:"base_url" minLength:"1" doc:"https://gitlab.com or your own"`
 	Token                Secret   `json:"token"`
 	Label                string   `json:"label,omitempty" maxLength:"200" doc:"a name for the credential"`

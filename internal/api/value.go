@@ -2,7 +2,9 @@ package api
 
 import (
 	"encoding/json"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -52,6 +54,21 @@ func appendJSON(b []byte, value any) ([]byte, error) {
 			}
 		}
 		return append(b, ']'), nil
+	case map[string]any:
+		b = append(b, '{')
+		for i, name := range slices.Sorted(maps.Keys(v)) {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			var err error
+			if b, err = appendJSON(b, name); err != nil {
+				return nil, err
+			}
+			if b, err = appendJSON(append(b, ':'), v[name]); err != nil {
+				return nil, err
+			}
+		}
+		return append(b, '}'), nil
 	}
 	text, err := json.Marshal(value)
 	return append(b, text...), err

@@ -19,7 +19,7 @@ const claimLock = int64(0x77656972_636c6100)
 func (c *Control) Claim(ctx context.Context, id ci.ConnectionID) (release func(), err error) {
 	busy := &ci.Problem{
 		Code:   ci.Conflict,
-		Cause:  fmt.Sprintf("connection %d is being imported already", id),
+		Cause:  fmt.Sprintf("Connection %d is being imported already.", id),
 		Remedy: "Wait for it, or stop it first: weir status shows it.",
 	}
 	c.claiming.Lock()

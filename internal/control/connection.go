@@ -81,7 +81,7 @@ func (c *Control) Connection(ctx context.Context, id ci.ConnectionID) (Connectio
 func noConnection(id ci.ConnectionID) *ci.Problem {
 	return &ci.Problem{
 		Code:   ci.NotFound,
-		Cause:  fmt.Sprintf("there is no connection %d", id),
+		Cause:  fmt.Sprintf("There is no connection %d.", id),
 		Remedy: "See which there are: weir connections.",
 	}
 }
@@ -145,7 +145,7 @@ func (c *Control) AddConnection(ctx context.Context, n Connection, first NewCred
 		case err == nil:
 			return &ci.Problem{
 				Code:   ci.Conflict,
-				Cause:  fmt.Sprintf("connection %d reads the same from %s already", twin, n.BaseURL),
+				Cause:  fmt.Sprintf("Connection %d reads the same from %s already.", twin, n.BaseURL),
 				Remedy: fmt.Sprintf("Give it a further token (weir connections add-credential %d), or remove it first (weir connections remove %[1]d).", twin),
 			}
 		case !errors.Is(err, sql.ErrNoRows):

@@ -126,7 +126,7 @@ func (c *Control) open(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return &ci.Problem{
 			Code:   ci.DataDirUnwritable,
-			Cause:  fmt.Sprintf("weir cannot write %s", path),
+			Cause:  fmt.Sprintf("weir cannot write %s.", path),
 			Remedy: "Make the directory writable for the user that runs weir, or give another one by --data.",
 			Err:    err,
 		}
@@ -157,14 +157,14 @@ func duckProblem(path string, err error) error {
 	if strings.Contains(err.Error(), "Could not set lock") {
 		return &ci.Problem{
 			Code:   ci.DatabaseLocked,
-			Cause:  fmt.Sprintf("another process has %s open", path),
+			Cause:  fmt.Sprintf("Another process has %s open.", path),
 			Remedy: "Stop that process, or use its data directory through it: a running weir serve answers every command.",
 			Err:    err,
 		}
 	}
 	return &ci.Problem{
 		Code:   ci.DatabaseCorrupt,
-		Cause:  fmt.Sprintf("%s is not a database of weir's, or is damaged", path),
+		Cause:  fmt.Sprintf("%s is not a database of weir's, or is damaged.", path),
 		Remedy: "Restore it from a backup, or move it away and connect again: imported data is not in it.",
 		Err:    err,
 	}
@@ -175,7 +175,7 @@ func (c *Control) openPostgres(ctx context.Context, database string) error {
 	if err != nil {
 		return &ci.Problem{
 			Code:   ci.BadRequest,
-			Cause:  "the database URL cannot be read",
+			Cause:  "The database URL cannot be read.",
 			Remedy: "Write it as postgres://user:password@host:5432/name.", // err would repeat the password
 		}
 	}
@@ -190,7 +190,7 @@ func (c *Control) openPostgres(ctx context.Context, database string) error {
 	if err != nil {
 		return &ci.Problem{
 			Code:   ci.DatabaseUnreachable,
-			Cause:  fmt.Sprintf("PostgreSQL at %s does not let weir in", u.Host),
+			Cause:  fmt.Sprintf("PostgreSQL at %s does not let weir in.", u.Host),
 			Remedy: "Check host, port, user, password and database name, and that the server runs.",
 			Err:    err,
 		}
@@ -231,14 +231,14 @@ func (c *Control) problem(err error) error {
 	case strings.Contains(err.Error(), "No space left on device"), errors.As(err, &refused) && refused.Code == "53100":
 		return &ci.Problem{
 			Code:   ci.DiskFull,
-			Cause:  "no space is left for weir's private state",
+			Cause:  "No space is left for weir's private state.",
 			Remedy: "Free some space and repeat the command; nothing was half stored.",
 			Err:    err,
 		}
 	case c.engine == "postgres" && refused == nil:
 		return &ci.Problem{
 			Code:   ci.DatabaseUnreachable,
-			Cause:  "PostgreSQL does not answer",
+			Cause:  "PostgreSQL does not answer.",
 			Remedy: "See whether the server runs, and repeat the command.",
 			Err:    err,
 		}

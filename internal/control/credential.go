@@ -69,7 +69,7 @@ func (c *Control) insertCredential(ctx context.Context, tx *sql.Tx, key *Key, id
 	case err == nil:
 		return 0, &ci.Problem{
 			Code:   ci.Conflict,
-			Cause:  fmt.Sprintf("connection %d has this token already, as credential %d", id, twin),
+			Cause:  fmt.Sprintf("Connection %d has this token already, as credential %d.", id, twin),
 			Remedy: "Give it another token: only several tokens spread the load over several limits.",
 		}
 	case !errors.Is(err, sql.ErrNoRows):
@@ -180,7 +180,7 @@ func (c *Control) RemoveCredential(ctx context.Context, id ci.ConnectionID, cred
 			WHERE id = $2 AND connection_id = $3 AND deleted_at IS NULL`, now, credential, int64(id))
 		if err := existed(res, err, &ci.Problem{
 			Code:   ci.NotFound,
-			Cause:  fmt.Sprintf("connection %d has no credential %d", id, credential),
+			Cause:  fmt.Sprintf("Connection %d has no credential %d.", id, credential),
 			Remedy: fmt.Sprintf("See which it has: weir connections show %d.", id),
 		}); err != nil {
 			return err
@@ -193,7 +193,7 @@ func (c *Control) RemoveCredential(ctx context.Context, id ci.ConnectionID, cred
 		if left == 0 {
 			return &ci.Problem{
 				Code:   ci.Conflict,
-				Cause:  fmt.Sprintf("credential %d is the last one of connection %d", credential, id),
+				Cause:  fmt.Sprintf("Credential %d is the last one of connection %d.", credential, id),
 				Remedy: fmt.Sprintf("Add another first (weir connections add-credential %d), or remove the connection.", id),
 			}
 		}

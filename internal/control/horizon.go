@@ -43,7 +43,7 @@ func ParseSince(text string, now time.Time) (time.Time, error) {
 		if t.After(now) {
 			return time.Time{}, &ci.Problem{
 				Code:   ci.BadRequest,
-				Cause:  fmt.Sprintf("%s lies in the future", text),
+				Cause:  fmt.Sprintf("%s lies in the future.", text),
 				Remedy: "Give a time in the past: there is nothing to import before it has happened.",
 			}
 		}
@@ -51,7 +51,7 @@ func ParseSince(text string, now time.Time) (time.Time, error) {
 	}
 	return time.Time{}, &ci.Problem{
 		Code:   ci.BadRequest,
-		Cause:  fmt.Sprintf("%q does not say how far back to go", text),
+		Cause:  fmt.Sprintf("%q does not say how far back to go.", text),
 		Remedy: "Write a span (36h, 90d, 12w, 2y), a day (2026-01-31), or all.",
 	}
 }

@@ -77,7 +77,7 @@ func (k *Key) Seal(token Secret, connection ci.ConnectionID, credential int64) s
 func (k *Key) Open(sealed string, connection ci.ConnectionID, credential int64) (Secret, error) {
 	broken := &ci.Problem{
 		Code:   ci.SecretKeyMissing,
-		Cause:  fmt.Sprintf("the token of credential %d is damaged or was moved to another row", credential),
+		Cause:  fmt.Sprintf("The token of credential %d is damaged or was moved to another row.", credential),
 		Remedy: fmt.Sprintf("Remove the credential and add the token again: weir connections remove-credential %d %d.", connection, credential),
 	}
 	version, rest, _ := strings.Cut(sealed, ":")
@@ -88,7 +88,7 @@ func (k *Key) Open(sealed string, connection ci.ConnectionID, credential int64) 
 	if id != k.id {
 		return Secret{}, &ci.Problem{
 			Code:   ci.SecretKeyMissing,
-			Cause:  fmt.Sprintf("the token of credential %d is sealed with key %s, and weir has key %s", credential, id, k.id),
+			Cause:  fmt.Sprintf("The token of credential %d is sealed with key %s, and weir has key %s.", credential, id, k.id),
 			Remedy: "Give the right key file by WEIR_SECRET_KEY_FILE or put it back as secret.key in the data directory; if it is lost, remove the connection and connect again.",
 		}
 	}
@@ -148,21 +148,21 @@ func ReadKey(path string) (*Key, error) {
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, refuse(fmt.Sprintf("the secret key %s cannot be read", path),
+		return nil, refuse(fmt.Sprintf("The secret key %s cannot be read.", path),
 			"Put the key file back, or make its path known by WEIR_SECRET_KEY_FILE; if it is lost, remove the connections and connect again.", err)
 	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, refuse(fmt.Sprintf("other users can reach the secret key %s (its mode is %04o)", path, mode),
+		return nil, refuse(fmt.Sprintf("Other users can reach the secret key %s (its mode is %04o).", path, mode),
 			fmt.Sprintf("Close it: chmod 600 %s. If others had access, replace the GitLab tokens.", path), nil)
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return nil, refuse(fmt.Sprintf("the secret key %s cannot be read", path),
+		return nil, refuse(fmt.Sprintf("The secret key %s cannot be read.", path),
 			"Make it readable for the user that runs weir.", err)
 	}
 	secret, err := base64.StdEncoding.DecodeString(string(bytes.TrimSpace(b)))
 	if err != nil || len(secret) != keyBytes {
-		return nil, refuse(fmt.Sprintf("%s is not a secret key", path), // the decoder's error would show a byte of it
+		return nil, refuse(fmt.Sprintf("%s is not a secret key.", path), // the decoder's error would show a byte of it
 			"A key is 32 random bytes in base64. Put the right file there; a new one is made by: openssl rand -base64 32.", nil)
 	}
 	return NewKey(secret)
@@ -174,7 +174,7 @@ func makeKey(path string) (*Key, error) {
 	unwritable := func(err error) error {
 		return &ci.Problem{
 			Code:   ci.DataDirUnwritable,
-			Cause:  fmt.Sprintf("weir cannot write its secret key %s", path),
+			Cause:  fmt.Sprintf("weir cannot write its secret key %s.", path),
 			Remedy: "Make the directory writable for the user that runs weir, or give another one by --data.",
 			Err:    err,
 		}

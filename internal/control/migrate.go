@@ -74,7 +74,7 @@ func (c *Control) migrate(ctx context.Context) error {
 		if version > len(migrations) {
 			return &ci.Problem{
 				Code:   ci.DatabaseNewer,
-				Cause:  fmt.Sprintf("weir's private state has version %d, and this weir knows up to %d", version, len(migrations)),
+				Cause:  fmt.Sprintf("The private state has version %d, and this weir knows up to %d.", version, len(migrations)),
 				Remedy: "Run the newer weir that wrote it.",
 			}
 		}

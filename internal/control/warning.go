@@ -31,14 +31,14 @@ func (c *Control) addWarnings(ctx context.Context, list []Connection) error {
 		if n.Kind == KindPipelines && !repositories[n.InstanceID] {
 			n.Warnings = append(n.Warnings, Warning{
 				Code:   ci.MissingGitLabConnection,
-				Cause:  fmt.Sprintf("there is no gitlab connection to %s, so pipelines belong to no repository", n.BaseURL),
+				Cause:  fmt.Sprintf("There is no gitlab connection to %s, so pipelines belong to no repository.", n.BaseURL),
 				Remedy: fmt.Sprintf("Connect it too: weir connect gitlab --url %s.", n.BaseURL),
 			})
 		}
 		if other, ok := shared[n.ID]; ok {
 			n.Warnings = append(n.Warnings, Warning{
 				Code:   ci.SharedToken,
-				Cause:  fmt.Sprintf("connection %d has the same token, so both share one rate limit", other),
+				Cause:  fmt.Sprintf("Connection %d has the same token, so both share one rate limit.", other),
 				Remedy: fmt.Sprintf("Give each a token of a user of its own: weir connections add-credential %d.", n.ID),
 			})
 		}

@@ -46,13 +46,10 @@ func (m memory) RoundTrip(req *http.Request) (*http.Response, error) {
 	}()
 	select {
 	case <-w.started:
-	case <-ctx.Done():
-		// A handler that has just ended cancels too: its answer counts.
-		select {
-		case <-w.started:
-		default:
-			return nil, context.Cause(req.Context())
-		}
+	case <-req.Context().Done():
+	}
+	if req.Context().Err() != nil {
+		return nil, context.Cause(req.Context())
 	}
 	if err := w.failure(); err != nil && w.status == 0 {
 		cancel(err)
