@@ -20,7 +20,7 @@ func (e *Error) judge(resp *http.Response, l *limits, body []byte) error {
 	media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	isJSON := media == "application/json" || strings.HasSuffix(media, "+json")
 	status := resp.StatusCode
-	if isJSON {
+	if isJSON && status >= 400 {
 		e.Message = messageOf(body)
 	}
 	e.RetryAfter = max(l.retryAfter, 0)
