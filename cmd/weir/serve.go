@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weirhq/weir/internal/ci"
+	"github.com/weirhq/weir/internal/server"
+)
+
+func (p *program) serveCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Keep the API running on loopback",
+		Long: `Keep the API running on loopback until a signal ends it. Every other weir command
+with the same data directory then talks to this process.`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.serve(cmd.Context(), p.settings.value("listen"))
+		},
+	}
+	addSetting(cmd.Flags(), "listen")
+	return cmd
+}
+
+func (p *program) serve(ctx context.Context, listen string) error {
+	if err := onlyLoopback(listen); err != nil {
+		return err
+	}
+	if p.settings.values["log-level"].from == "default" {
+		if err := p.logTo("info"); err != nil { // a server has nobody who asks it
+			return err
+		}
+	}
+	dir, err := p.settings.dataDir()
+	if err != nil {
+		return err
+	}
+	switch client, err := server.Dial(ctx, dir); {
+	case err == nil:
+		health, err := client.Health(ctx)
+		if err != nil {
+			return err
+		}
+		return &ci.Problem{
+			Code:   ci.Conflict,
+			Cause:  fmt.Sprintf("process %d serves %s already", health.PID, dir),
+			Remedy: "Use it: every weir command with this data directory finds it. Or end it first, or name another --data.",
+		}
+	case !errors.Is(err, server.ErrNotRunning):
+		return err
+	}
+	srv, err := p.openServer(ctx, dir, listen)
+	if err != nil {
+		return err
+	}
+	p.message("weir serves %s on http://%s; Ctrl-C ends it", dir, srv.Addr())
+	return errors.Join(srv.Serve(ctx), srv.Close())
+}
+
+// onlyLoopback refuses an address that other machines could reach: there are
+// no users and no TLS yet to keep them out.
+func onlyLoopback(listen string) error {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return &usageError{
+			cause:  fmt.Sprintf("the address to listen on is %q, which is not of the form host:port", listen),
+			remedy: "Use one such as --listen 127.0.0.1:8080.",
+		}
+	}
+	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+		return nil
+	}
+	return &usageError{
+		cause:  fmt.Sprintf("weir does not listen on %q yet: other machines could reach it, and it has no users to tell apart", listen),
+		remedy: fmt.Sprintf("Listen on 127.0.0.1:%s and reach it through an SSH tunnel or an authenticating proxy.", port),
+	}
+}
