@@ -397,6 +397,47 @@ func TestLeftoversOfACrash(t *testing.T) {
 	}
 }
 
+// Two processes on one PostgreSQL respect each other's imports.
+func TestTwoProcesses(t *testing.T) {
+	p := start(t, smallWorld(), func(c *server.Config) { c.Database = pgtest.Database(t) })
+	p.connect(t, "gitlab-pipelines")
+	gate := newGate(p.gitLab)
+	started, err := p.client.StartSyncs(t.Context(), api.SyncRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-gate.reached
+	config := p.config
+	config.DataDir, config.SecretKeyFile = t.TempDir(), filepath.Join(p.dir, "secret.key")
+	second, err := server.Open(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := api.NewClient("http://weir.internal", api.NewSecret(second.LocalToken()), &http.Client{Transport: server.Transport(second.Handler())})
+	if s, err := client.Sync(t.Context(), started[0].ID); err != nil || s.State != ci.SyncRunning {
+		t.Errorf("seen from the other process: %s, %v", s.State, err)
+	}
+	_, err = client.StartSyncs(t.Context(), api.SyncRequest{})
+	wantProblem(t, err, ci.Conflict)
+	gate.open()
+	p.follow(t, started[0].ID, 0)
+	again, err := client.StartSyncs(t.Context(), api.SyncRequest{})
+	if err != nil {
+		t.Fatalf("after the first has ended: %v", err)
+	}
+	for event, err := range client.SyncEvents(t.Context(), again[0].ID, 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if event.Kind == "done" && event.Sync.State != ci.SyncComplete {
+			t.Errorf("the second process's import: %+v", event.Sync)
+		}
+	}
+	if err := second.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestTokenThatGitLabRefusesLater(t *testing.T) {
 	p := start(t, smallWorld())
 	ctx := t.Context()
