@@ -91,6 +91,7 @@ func join(to *store.Batch, b store.Batch) {
 	to.ProjectSyncs = append(to.ProjectSyncs, b.ProjectSyncs...)
 	to.Syncs = append(to.Syncs, b.Syncs...)
 	to.SyncErrors = append(to.SyncErrors, b.SyncErrors...)
+	to.Reaches = append(to.Reaches, b.Reaches...)
 	to.Moved = append(to.Moved, b.Moved...)
 	to.Deleted = append(to.Deleted, b.Deleted...)
 }

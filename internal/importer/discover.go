@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,11 +27,11 @@ func (r *run) discover(ctx context.Context) ([]ci.Project, error) {
 	if len(r.options.Projects) > 0 {
 		return r.discoverNamed(ctx)
 	}
-	roots, err := r.roots(ctx)
+	reach := newReach()
+	roots, err := r.roots(ctx, reach)
 	if err != nil {
 		return nil, err
 	}
-	reach := newReach()
 	for _, root := range roots {
 		if err := r.discoverRoot(ctx, root, reach); err != nil {
 			return nil, err
@@ -44,27 +45,29 @@ func (r *run) discover(ctx context.Context) ([]ci.Project, error) {
 
 // reach is what the listings have shown.
 type reach struct {
-	roots    []string // full paths of the groups that were read to their end
 	groups   map[ci.GroupID]bool
 	projects map[ci.ProjectID]bool
 	list     []ci.Project
+	partial  bool // a named group was not there: nothing below it can be called missing
 }
 
 func newReach() *reach {
 	return &reach{groups: make(map[ci.GroupID]bool), projects: make(map[ci.ProjectID]bool)}
 }
 
-// covers says whether a full path lies in a group that was read to its end.
-func (r *reach) covers(path string) bool {
-	return slices.ContainsFunc(r.roots, func(root string) bool {
-		return path == root || strings.HasPrefix(path, root+"/")
-	})
+// row is the reach as the store keeps it.
+func (r *reach) row(connection ci.ConnectionID) store.Reach {
+	return store.Reach{
+		Connection: connection,
+		Groups:     slices.Sorted(maps.Keys(r.groups)),
+		Projects:   slices.Sorted(maps.Keys(r.projects)),
+	}
 }
 
 // roots gives the groups to start from: the named ones, or else the topmost of
 // those that the token is a member of. A named group that is not there is
 // recorded; that none is there is an error.
-func (r *run) roots(ctx context.Context) ([]seen[gitlab.Group], error) {
+func (r *run) roots(ctx context.Context, reach *reach) ([]seen[gitlab.Group], error) {
 	if len(r.source.Groups) == 0 {
 		return r.memberships(ctx)
 	}
@@ -83,6 +86,7 @@ func (r *run) roots(ctx context.Context) ([]seen[gitlab.Group], error) {
 			}}); err != nil {
 				return nil, err
 			}
+			reach.partial = true
 			continue
 		}
 		if err != nil {
@@ -139,7 +143,6 @@ func (r *run) discoverRoot(ctx context.Context, root seen[gitlab.Group], reach *
 	if err := r.addProjects(ctx, &batch, reach, projects); err != nil {
 		return err
 	}
-	reach.roots = append(reach.roots, root.value.FullPath)
 	return r.committer.apply(batch)
 }
 
@@ -212,47 +215,86 @@ func (r *run) discoverNamed(ctx context.Context) ([]ci.Project, error) {
 	return reach.list, r.committer.apply(batch)
 }
 
-// missing looks after what the store knows below the groups that were read and
-// GitLab did not list. Absence proves nothing: each one is asked for by its id.
+// missing looks after what this connection saw when it last looked at
+// everything, and GitLab did not list now. Absence from a list proves nothing:
+// each one is asked for by its id.
 func (r *run) missing(ctx context.Context, reach *reach) error {
+	before, err := r.store.Reach(ctx, r.source.Connection)
+	if err != nil {
+		return err
+	}
 	var batch store.Batch
+	if reach.partial {
+		reach.add(before)
+	}
+	if err := r.missingGroups(ctx, &batch, reach, before); err != nil {
+		return err
+	}
+	if r.source.Kind == KindGitLab {
+		err = r.missingRepositories(ctx, &batch, reach, before)
+	} else {
+		err = r.missingProjects(ctx, &batch, reach, before)
+	}
+	if err != nil {
+		return err
+	}
+	batch.Reaches = append(batch.Reaches, reach.row(r.source.Connection))
+	return r.committer.apply(batch)
+}
+
+// add takes in what was seen before.
+func (r *reach) add(before store.Reach) {
+	for _, id := range before.Groups {
+		r.groups[id] = true
+	}
+	for _, id := range before.Projects {
+		r.projects[id] = true
+	}
+}
+
+func (r *run) missingGroups(ctx context.Context, batch *store.Batch, reach *reach, before store.Reach) error {
 	groups, err := r.store.Groups(ctx, r.source.Instance.ID)
 	if err != nil {
 		return err
 	}
 	for _, g := range groups {
-		if g.DeletedAt != nil || reach.groups[g.ID] || !reach.covers(g.FullPath) {
-			continue
-		}
-		if err := r.missingGroup(ctx, &batch, g); err != nil {
-			return err
+		if g.DeletedAt == nil && !reach.groups[g.ID] && slices.Contains(before.Groups, g.ID) {
+			if err := r.missingGroup(ctx, batch, g); err != nil {
+				return err
+			}
 		}
 	}
-	projects, err := r.knownProjects(ctx)
+	return nil
+}
+
+func (r *run) missingProjects(ctx context.Context, batch *store.Batch, reach *reach, before store.Reach) error {
+	projects, err := r.store.Projects(ctx, r.source.Instance.ID)
 	if err != nil {
 		return err
 	}
 	for _, p := range projects {
-		if r.source.Kind != KindPipelines || p.DeletedAt != nil || reach.projects[p.ID] || !reach.covers(p.FullPath) {
-			continue
-		}
-		if err := r.missingProject(ctx, &batch, p); err != nil {
-			return err
+		if p.DeletedAt == nil && !reach.projects[p.ID] && slices.Contains(before.Projects, p.ID) {
+			if err := r.missingProject(ctx, batch, p); err != nil {
+				return err
+			}
 		}
 	}
+	return nil
+}
+
+func (r *run) missingRepositories(ctx context.Context, batch *store.Batch, reach *reach, before store.Reach) error {
 	repositories, err := r.store.Repositories(ctx, r.source.Instance.ID)
 	if err != nil {
 		return err
 	}
 	for _, p := range repositories {
-		if r.source.Kind != KindGitLab || p.DeletedAt != nil || reach.projects[p.ID] || !reach.covers(p.FullPath) {
-			continue
-		}
-		if err := r.missingRepository(ctx, &batch, p); err != nil {
-			return err
+		if p.DeletedAt == nil && !reach.projects[p.ID] && slices.Contains(before.Projects, p.ID) {
+			if err := r.missingRepository(ctx, batch, p); err != nil {
+				return err
+			}
 		}
 	}
-	return r.committer.apply(batch)
+	return nil
 }
 
 func (r *run) missingGroup(ctx context.Context, batch *store.Batch, g ci.Group) error {

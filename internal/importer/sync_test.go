@@ -259,6 +259,106 @@ func TestDeletions(t *testing.T) {
 	}
 }
 
+// TestTwoTokensSeeDifferentThings: what one connection does not see is not
+// deleted for that.
+func TestTwoTokensSeeDifferentThings(t *testing.T) {
+	w := smallWorld()
+	w.AddPipeline(w.AddProject("acme/secret/plans"), gitlabtest.PipelineSpec{At: today.Add(-time.Hour)})
+	h := newHarness(t, openDuckDB(t), w)
+	h.sync(t, importer.Options{})
+	narrow := h.source
+	narrow.Connection = 2
+	narrow.Client = h.clientOf(t, h.server.Token(gitlabtest.TokenSpec{Groups: []string{"acme/tools"}}))
+	for range 2 {
+		if _, err := h.importer.Sync(t.Context(), narrow, importer.Options{}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.compareAll(t)
+	// What it has seen itself and now is gone, is.
+	w.DeleteProject(w.Projects[1])
+	if _, err := h.importer.Sync(t.Context(), narrow, importer.Options{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := stored(t.Context(), t, h.store)["projects"]; len(got) != 2 {
+		t.Errorf("%d projects are left, want 2", len(got))
+	}
+}
+
+// TestMovedOutOfReach: a project that left the connection's groups keeps its
+// data under its new path.
+func TestMovedOutOfReach(t *testing.T) {
+	w := smallWorld()
+	w.AddGroup("other")
+	h := newHarness(t, openDuckDB(t), w)
+	h.source.Groups = []string{"acme"}
+	h.sync(t, importer.Options{})
+	if err := w.MoveProject(w.Projects[0], "other/shop"); err != nil {
+		t.Fatal(err)
+	}
+	if s := h.sync(t, importer.Options{}); s.State != ci.SyncComplete {
+		t.Errorf("state %s, want complete", s.State)
+	}
+	want, got := truth(w, 1, base), stored(t.Context(), t, h.store)
+	for id, row := range want["groups"] {
+		if row["full_path"] == "other" {
+			delete(want["groups"], id) // is in no reach
+		}
+	}
+	compareTables(t, want, got)
+}
+
+// TestAGroupThatIsNotThere is recorded; what was seen below it is not deleted
+// for that.
+func TestAGroupThatIsNotThere(t *testing.T) {
+	h := newHarness(t, openDuckDB(t), smallWorld())
+	h.sync(t, importer.Options{})
+	h.source.Groups = []string{"acme/tools", "acme/gone"}
+	s := h.sync(t, importer.Options{})
+	if s.State != ci.SyncIncomplete {
+		t.Errorf("state %s, want incomplete", s.State)
+	}
+	h.wantErrors(t, s, fmt.Sprintf("%s 0", ci.GroupNotFound))
+	h.compareAll(t)
+	h.source.Groups = []string{"acme/gone"}
+	if _, err := h.importer.Sync(t.Context(), h.source, importer.Options{}, nil); ci.CodeOf(err) != ci.GroupNotFound {
+		t.Errorf("no group is there: error %v, want group_not_found", err)
+	}
+}
+
+// TestRepositories: the other kind of connection brings repositories, and the
+// projects find theirs.
+func TestRepositories(t *testing.T) {
+	w := smallWorld()
+	h := newHarness(t, openDuckDB(t), w)
+	h.sync(t, importer.Options{})
+	other := h.source
+	other.Connection, other.Kind = 2, importer.KindGitLab
+	for range 2 {
+		h.server.ResetRequests()
+		if _, err := h.importer.Sync(t.Context(), other, importer.Options{}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if got := h.requests(); got != 3 {
+			t.Errorf("%d requests, want 3: %v", got, h.server.RequestCount())
+		}
+	}
+	query(t, h.store, "SELECT count(*) FROM projects p JOIN repositories r ON r.instance_id = p.instance_id AND r.id = p.repository_id AND r.full_path = p.full_path", func(row []any) {
+		if row[0] != int64(2) {
+			t.Errorf("%v projects have their repository, want 2", row[0])
+		}
+	})
+	w.DeleteProject(w.Projects[0])
+	if _, err := h.importer.Sync(t.Context(), other, importer.Options{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	query(t, h.store, "SELECT count(*) FROM repositories WHERE deleted_at IS NULL", func(row []any) {
+		if row[0] != int64(1) {
+			t.Errorf("%v repositories are left, want 1", row[0])
+		}
+	})
+}
+
 // TestFullReadsEverythingAgain and so finds what leaves no trace: an erased job.
 func TestFullReadsEverythingAgain(t *testing.T) {
 	w := smallWorld()
@@ -381,10 +481,12 @@ func newHarness(t *testing.T, s *store.Store, w *gitlabtest.World) *harness {
 	return h
 }
 
-func (h *harness) client(t *testing.T) *gitlab.Client {
+func (h *harness) client(t *testing.T) *gitlab.Client { return h.clientOf(t, h.server.DefaultToken()) }
+
+func (h *harness) clientOf(t *testing.T, token string) *gitlab.Client {
 	t.Helper()
 	c, err := gitlab.New(gitlab.Config{
-		BaseURL: base, Credentials: []gitlab.Credential{{Token: gitlab.Secret(h.server.DefaultToken())}},
+		BaseURL: base, Credentials: []gitlab.Credential{{Token: gitlab.Secret(token)}},
 		Transport: h.server.Transport(), MaxRetries: -1,
 	})
 	if err != nil {

@@ -21,7 +21,7 @@ func (s *Store) Apply(ctx context.Context, b Batch) (Written, error) {
 			return nil, problem(ci.Internal, fmt.Sprintf("Rows of %q cannot be deleted.", d.Table), "", nil)
 		}
 	}
-	if len(loads) == 0 && len(b.Moved) == 0 && len(b.Deleted) == 0 {
+	if len(loads)+len(b.Reaches)+len(b.Moved)+len(b.Deleted) == 0 {
 		return Written{}, nil
 	}
 	var written Written
@@ -38,6 +38,9 @@ func (s *Store) Apply(ctx context.Context, b Batch) (Written, error) {
 		}
 		if err := link(ctx, w, &b); err != nil {
 			return fmt.Errorf("link pipelines: %w", err)
+		}
+		if err := writeReach(ctx, w, b.Reaches); err != nil {
+			return fmt.Errorf("write what a connection saw: %w", err)
 		}
 		if err := move(ctx, w, b.Moved); err != nil {
 			return fmt.Errorf("move projects: %w", err)

@@ -22,6 +22,7 @@ type Batch struct {
 	ProjectSyncs []ci.ProjectSync
 	Syncs        []ci.Sync
 	SyncErrors   []ci.SyncError
+	Reaches      []Reach
 	Moved        []Move
 	Deleted      []Tombstone
 }

@@ -1,0 +1,9 @@
+// Package bench measures weir as its users meet it: the built program, in a
+// process of its own, against a simulated GitLab on loopback. It holds
+// benchmarks only; `make bench` runs them, and doc/benchmarks.md keeps what they
+// said, with machine and date.
+//
+// Requests are counted by the simulator, memory is the program's own maximum
+// resident set as the kernel counted it, and seconds include starting the
+// program. The simulator runs on the same cores, so seconds are upper bounds.
+package bench
