@@ -247,7 +247,7 @@ type Sync struct {
 	Rows             map[string]int64 `db:"rows"` // rows written, by table
 	Requests         int64            `db:"requests"`
 	RequestsBy       map[string]int64 `db:"requests_by_endpoint"`
-	ThrottledSeconds float64          `db:"throttled_seconds"` // time spent waiting for GitLab's limits, summed over requests
+	ThrottledSeconds float64          `db:"throttled_seconds"` // for how long limits held requests back
 	Plan             string           `db:"plan"`
 }
 

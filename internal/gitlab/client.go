@@ -195,7 +195,7 @@ func (c *Client) Counting(n *atomic.Int64) *Client {
 type Stats struct {
 	Requests   int64            // every attempt that went on the wire, redirects and retries included
 	ByEndpoint map[string]int64 // the same, by "GET /projects/:id/pipelines/:id/jobs"
-	Throttled  time.Duration    // time spent waiting for limits, summed over all requests
+	Throttled  time.Duration    // for how long limits (GitLab's, or the ceiling) held requests back
 	Retries    int64            // attempts that repeated an earlier one
 	Rejected   int              // credentials that GitLab answered with 401
 }

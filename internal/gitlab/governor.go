@@ -160,23 +160,25 @@ func (e *impatient) Error() string {
 
 // enter waits until a request to the endpoint may go; the caller must leave
 // afterwards. It fails when ctx ends, and with *impatient when the wait would
-// go past the deadline (zero: none). waited is the time spent here.
-func (g *Governor) enter(ctx context.Context, endpoint string, deadline time.Time) (waited time.Duration, err error) {
-	began := time.Now()
+// go past the deadline (zero: none). held is the time for which a limit held
+// back the request that was next in line; waiting behind it, or for a place
+// among the requests in flight, is not counted. So a minute's wait of forty
+// requests is one minute.
+func (g *Governor) enter(ctx context.Context, endpoint string, deadline time.Time) (held time.Duration, err error) {
 	if !deadline.IsZero() {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadlineCause(ctx, deadline, &impatient{})
 		defer cancel()
 	}
-	if err = g.enterLane(ctx, g.lane(endpoint), deadline); err == nil {
-		err = g.admit(ctx, deadline)
+	if err = g.enterLane(ctx, g.lane(endpoint), deadline, &held); err == nil {
+		err = g.admit(ctx, deadline, &held)
 	}
-	return time.Since(began), err
+	return held, err
 }
 
 // enterLane waits for the endpoint's own budget. While it waits here, a
 // request holds up those to its own endpoint only.
-func (g *Governor) enterLane(ctx context.Context, l *lane, deadline time.Time) error {
+func (g *Governor) enterLane(ctx context.Context, l *lane, deadline time.Time, held *time.Duration) error {
 	if err := take(ctx, l.turn); err != nil {
 		return err
 	}
@@ -194,14 +196,16 @@ func (g *Governor) enterLane(ctx context.Context, l *lane, deadline time.Time) e
 		if !deadline.IsZero() && at.After(deadline) {
 			return &impatient{at.Sub(now)}
 		}
-		if err := wait(ctx, at.Sub(now), nil); err != nil {
+		err := wait(ctx, at.Sub(now), nil)
+		*held += time.Since(now)
+		if err != nil {
 			return err
 		}
 	}
 }
 
 // admit waits for what holds for all endpoints, and takes a place.
-func (g *Governor) admit(ctx context.Context, deadline time.Time) error {
+func (g *Governor) admit(ctx context.Context, deadline time.Time, held *time.Duration) error {
 	if err := take(ctx, g.turn); err != nil {
 		return err
 	}
@@ -223,10 +227,15 @@ func (g *Governor) admit(ctx context.Context, deadline time.Time) error {
 			return &impatient{at.Sub(now)}
 		}
 		delay := at.Sub(now)
-		if full && delay <= 0 {
+		limited := delay > 0
+		if !limited {
 			delay = time.Hour // until a place is free: leave wakes us
 		}
-		if err := wait(ctx, delay, g.wake); err != nil {
+		err := wait(ctx, delay, g.wake)
+		if limited {
+			*held += time.Since(now)
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -36,6 +36,43 @@ func TestCeilingSpacesRequests(t *testing.T) {
 	}
 }
 
+// Held is what limits cost, once: not the wait of each request behind the one
+// that they hold, nor the wait for a place.
+func TestHeldCountsLimitsOnce(t *testing.T) {
+	for name, tt := range map[string]struct {
+		config GovernorConfig
+		want   time.Duration
+	}{
+		"a ceiling": {GovernorConfig{MaxRequestsPerMinute: 60}, 9 * time.Second},
+		"places":    {GovernorConfig{StartConcurrency: 1, MaxConcurrency: 1}, 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			g := NewGovernor(tt.config)
+			var mu sync.Mutex
+			var total time.Duration
+			var all sync.WaitGroup
+			for range 10 {
+				all.Go(func() {
+					held, err := g.enter(t.Context(), "GET /x", time.Time{})
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					<-time.After(time.Millisecond)
+					g.leave(outcome{endpoint: "GET /x"})
+					mu.Lock()
+					total += held
+					mu.Unlock()
+				})
+			}
+			all.Wait()
+			if total.Round(10*time.Millisecond) != tt.want {
+				t.Errorf("%s: ten requests were held for %v, want %v", name, total, tt.want)
+			}
+		})
+	}
+}
+
 func TestCeilingCanBeLifted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := NewGovernor(GovernorConfig{MaxRequestsPerMinute: 0.1})

@@ -62,8 +62,8 @@ func (c *Client) url(r request) *url.URL {
 func (c *Client) attempt(ctx context.Context, cred *credential, r request, deadline time.Time, decode func([]byte) error) (answer, error) {
 	target := c.url(r)
 	for hop := 0; ; hop++ {
-		waited, err := cred.governor.enter(ctx, r.key(), deadline)
-		c.shared.throttled.Add(int64(waited))
+		held, err := cred.governor.enter(ctx, r.key(), deadline)
+		c.shared.throttled.Add(int64(held))
 		if hasty, ok := errors.AsType[*impatient](err); ok {
 			return answer{}, &Error{Kind: RateLimited, Method: r.verb(), Endpoint: r.endpoint, URL: target.String(),
 				Message: err.Error(), RetryAfter: hasty.wait, Err: err}

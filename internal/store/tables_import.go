@@ -27,7 +27,7 @@ func importTables() []Table {
 			{Name: "rows", Type: JSON, Nullable: true, Meaning: "rows written, by table"},
 			{Name: "requests", Type: BigInt, Meaning: "requests made of GitLab"},
 			{Name: "requests_by_endpoint", Type: JSON, Nullable: true, Meaning: "the same, by endpoint"},
-			{Name: "throttled_seconds", Type: Double, Meaning: "time spent waiting for GitLab's limits, summed over requests"},
+			{Name: "throttled_seconds", Type: Double, Meaning: "for how long rate limits, GitLab's or your own ceiling, held requests back"},
 			{Name: "plan", Type: Text, Meaning: "how rows were fetched"},
 		}},
 		{Name: "sync_errors", Meaning: "Something that a run of the importer could not do.", newest: newestLast, Columns: []Column{
