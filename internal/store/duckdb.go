@@ -207,6 +207,15 @@ func (e *duckEngine) read(ctx context.Context, f func(reader) error) error {
 }
 
 func (e *duckEngine) snapshot(ctx context.Context) (reader, func() error, error) {
+	conn, release, err := e.readOnly(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &duckTx{conn}, release, nil
+}
+
+// readOnly gives a connection in a transaction that cannot write.
+func (e *duckEngine) readOnly(ctx context.Context) (*sql.Conn, func() error, error) {
 	conn, err := e.db.Conn(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -215,7 +224,7 @@ func (e *duckEngine) snapshot(ctx context.Context) (reader, func() error, error)
 		return nil, nil, errors.Join(err, conn.Close())
 	}
 	settled := context.WithoutCancel(ctx)
-	return &duckTx{conn}, func() error {
+	return conn, func() error {
 		_, err := conn.ExecContext(settled, "ROLLBACK")
 		if err != nil && noTransaction(err) {
 			err = nil

@@ -22,27 +22,20 @@ import (
 // query runs a reader's statement on a connection of its own.
 func (e *duckEngine) query(ctx context.Context, q bound) (*Result, error) {
 	ctx, lift, cancel := limited(ctx, q.timeout)
-	conn, err := e.db.Conn(ctx)
+	// Binding reads the catalog, so the transaction comes before the check.
+	conn, release, err := e.readOnly(ctx)
 	if err != nil {
-		cancel()
+		defer cancel()
 		return nil, e.queryProblem(ctx, q, err)
 	}
 	finish := func() error {
-		_, err := conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
-		if err != nil && noTransaction(err) {
-			err = nil
-		}
-		cancel()
-		return errors.Join(err, conn.Close())
+		defer cancel()
+		return release()
 	}
 	fail := func(err error) (*Result, error) {
 		err = e.queryProblem(ctx, q, err)
 		finish()
 		return nil, err
-	}
-	// Binding reads the catalog, so the transaction comes before the check.
-	if _, err := conn.ExecContext(ctx, "BEGIN TRANSACTION READ ONLY"); err != nil {
-		return fail(err)
 	}
 	shape, err := e.inspect(ctx, conn, q)
 	if err != nil {

@@ -22,11 +22,18 @@ import (
 // session are refused by name, because with them a reader could lay the role
 // down (set_config) and then go on as weir (query_to_xml).
 
+// privateSchema holds weir's private state (package control). weir_reader does
+// not see it; where that role is missing, its name is refused.
+const privateSchema = "weir_control"
+
 // query runs a reader's statement on a connection of the readers' pool.
 func (e *postgresEngine) query(ctx context.Context, q bound) (*Result, error) {
 	tokens := lex(q.sql)
 	if err := inspectPostgres(tokens); err != nil {
 		return nil, err
+	}
+	if !e.confined && slices.ContainsFunc(tokens, func(t token) bool { return strings.EqualFold(t.name, privateSchema) }) {
+		return nil, readOnly("Schema " + privateSchema + " is not open to readers.")
 	}
 	ctx, _, cancel := limited(ctx, q.timeout)
 	conn, err := e.readers.Acquire(ctx)
