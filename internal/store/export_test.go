@@ -31,13 +31,15 @@ func TestExportRows(t *testing.T) {
 	const n = 50_000
 	onBoth(t, func(t *testing.T, s *Store) {
 		manyRows(t, s, n)
+		later := 0
 		for table, keys := range map[string][]int{"pipelines": {0, 1}, "pipeline_runs": {19, 0}, "job_needs": {0, 1, 2, 3}} {
 			r, err := s.ExportRows(t.Context(), table)
 			if err != nil {
 				t.Fatal(err)
 			}
 			// What is written after the export began is not in it.
-			apply(t, s, Batch{Pipelines: []ci.Pipeline{{InstanceID: 1, ID: ci.PipelineID(n + 100 + len(table)), ProjectID: 1, Status: "x", RefType: ci.Branch, TimePrecision: "ms", SyncedAt: at(0)}}})
+			later++
+			apply(t, s, Batch{Pipelines: []ci.Pipeline{{InstanceID: 1, ID: ci.PipelineID(n + later), ProjectID: 1, Status: "x", RefType: ci.Branch, TimePrecision: "ms", SyncedAt: at(0)}}})
 			var before []any
 			rows := 0
 			for row, err := range r.Rows() {

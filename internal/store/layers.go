@@ -2,9 +2,8 @@ package store
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
-	"strings"
+	"strconv"
 	"time"
 )
 
@@ -92,12 +91,19 @@ func columnIndexes(t *Table, want func(*Column) bool) []int {
 	return list
 }
 
+// textOf gives different text for different keys.
 func textOf(row []any, columns []int) string {
-	var b strings.Builder
+	text := make([]byte, 0, 40)
 	for _, i := range columns {
-		fmt.Fprintf(&b, "%q,", fmt.Sprint(row[i]))
+		switch v := row[i].(type) {
+		case int64:
+			text = strconv.AppendInt(text, v, 10)
+		case string:
+			text = strconv.AppendQuote(text, v)
+		}
+		text = append(text, ',')
 	}
-	return b.String()
+	return string(text)
 }
 
 func compareKeys(a, b []any, keys []int) int {

@@ -28,8 +28,9 @@ WHERE pipelines.instance_id = $1 AND pipelines.id = b.id AND pipelines.id = ANY(
 func link(ctx context.Context, w writer, b *Batch) error {
 	candidates := map[ci.InstanceID][]int64{}
 	for i := range b.Pipelines {
-		p := &b.Pipelines[i]
-		candidates[p.InstanceID] = append(candidates[p.InstanceID], int64(p.ID))
+		if p := &b.Pipelines[i]; mayBeStarted(p.Source) {
+			candidates[p.InstanceID] = append(candidates[p.InstanceID], int64(p.ID))
+		}
 	}
 	for i := range b.Jobs {
 		if j := &b.Jobs[i]; j.DownstreamPipelineID != nil {
@@ -47,6 +48,20 @@ func link(ctx context.Context, w writer, b *Batch) error {
 		return err
 	}
 	return linkRepositories(ctx, w, b)
+}
+
+// mayBeStarted says whether a bridge may have started a pipeline of this
+// source. Most pipelines have one of which that cannot be, and are not looked
+// for among all bridges; an unknown source may be anything.
+func mayBeStarted(source *ci.Source) bool {
+	if source == nil {
+		return true
+	}
+	switch *source {
+	case "push", "web", "schedule", "merge_request_event", "external_pull_request_event", "api", "external", "trigger", "chat", "webide":
+		return false
+	}
+	return true
 }
 
 // olderAttempts: GitLab lists every attempt of a build, but of a bridge only the
