@@ -469,7 +469,7 @@ type harness struct {
 	source   importer.Source
 }
 
-func newHarness(t *testing.T, s *store.Store, w *gitlabtest.World) *harness {
+func newHarness(t testing.TB, s *store.Store, w *gitlabtest.World) *harness {
 	t.Helper()
 	h := &harness{server: gitlabtest.NewServer(w), store: s}
 	instance, err := s.EnsureInstance(t.Context(), base, today)
@@ -481,9 +481,9 @@ func newHarness(t *testing.T, s *store.Store, w *gitlabtest.World) *harness {
 	return h
 }
 
-func (h *harness) client(t *testing.T) *gitlab.Client { return h.clientOf(t, h.server.DefaultToken()) }
+func (h *harness) client(t testing.TB) *gitlab.Client { return h.clientOf(t, h.server.DefaultToken()) }
 
-func (h *harness) clientOf(t *testing.T, token string) *gitlab.Client {
+func (h *harness) clientOf(t testing.TB, token string) *gitlab.Client {
 	t.Helper()
 	c, err := gitlab.New(gitlab.Config{
 		BaseURL: base, Credentials: []gitlab.Credential{{Token: gitlab.Secret(token)}},
@@ -495,7 +495,7 @@ func (h *harness) clientOf(t *testing.T, token string) *gitlab.Client {
 	return c
 }
 
-func (h *harness) sync(t *testing.T, o importer.Options) ci.Sync {
+func (h *harness) sync(t testing.TB, o importer.Options) ci.Sync {
 	t.Helper()
 	s, err := h.importer.Sync(t.Context(), h.source, o, nil)
 	if err != nil {
@@ -541,19 +541,19 @@ func (h *harness) wantErrors(t *testing.T, s ci.Sync, want ...string) {
 	}
 }
 
-var engines = map[string]func(*testing.T) *store.Store{"duckdb": openDuckDB, "postgres": openPostgres}
+var engines = map[string]func(testing.TB) *store.Store{"duckdb": openDuckDB, "postgres": openPostgres}
 
-func openDuckDB(t *testing.T) *store.Store {
+func openDuckDB(t testing.TB) *store.Store {
 	t.Helper()
 	return open(t, filepath.Join(t.TempDir(), "weir.duckdb"))
 }
 
-func openPostgres(t *testing.T) *store.Store {
+func openPostgres(t testing.TB) *store.Store {
 	t.Helper()
 	return open(t, pgtest.Database(t))
 }
 
-func open(t *testing.T, database string) *store.Store {
+func open(t testing.TB, database string) *store.Store {
 	t.Helper()
 	s, err := store.Open(t.Context(), store.Config{Log: slog.New(slog.DiscardHandler), Database: database})
 	if err != nil {

@@ -57,9 +57,9 @@ const (
 	// pipelinesInFlight bounds how many of one project's pipelines are fetched
 	// or wait to be written: memory, not load, which is the governor's matter.
 	pipelinesInFlight = 64
-	// A commit is worth its cost from here on.
-	pipelinesACommit = 50
-	jobsACommit      = 2_000
+	// A commit is worth its cost from here on; a slow GitLab gets one a second.
+	pipelinesACommit = 200
+	jobsACommit      = 4_000
 	commitEvery      = time.Second
 	// faultsInARow is how many pipelines of a project may fail one after the
 	// other before the project is given up until the next sync.
