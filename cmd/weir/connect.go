@@ -83,7 +83,11 @@ It is verified step by step before anything is stored, and stored sealed.`,
 			requests = []api.ConnectRequest{base, r}
 		}
 		return p.withClient(cmd.Context(), func(ctx context.Context, client *api.Client) error {
-			return p.connect(ctx, client, requests)
+			if err := p.connect(ctx, client, requests); err != nil {
+				return err
+			}
+			p.message("next: weir sync")
+			return nil
 		})
 	}
 	return cmd
@@ -111,7 +115,6 @@ func (p *program) connect(ctx context.Context, client *api.Client, requests []ap
 		}
 		return err
 	}
-	p.message("next: weir sync")
 	return nil
 }
 

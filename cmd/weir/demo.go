@@ -82,18 +82,21 @@ func (p *program) demo(ctx context.Context, once bool) error {
 		return nil
 	})
 	p.message("a simulated GitLab answers at %s", url)
-	err = p.demoImport(ctx, dir, url, simulator.DefaultToken(), world.Stories, once)
+	tokens := map[string]string{
+		kindGitLab: simulator.DefaultToken(), kindPipelines: simulator.Token(gitlabtest.TokenSpec{Name: "weir pipelines"}),
+	}
+	err = p.demoImport(ctx, dir, url, tokens, world.Stories, once)
 	return errors.Join(err, gitlab.Close(), group.Wait())
 }
 
-// demoImport does what a newcomer would: connect, sync, status, query.
-func (p *program) demoImport(ctx context.Context, dir, url, token string, stories gitlabtest.Stories, once bool) error {
+// demoImport does what a newcomer would: connect, sync, status, query. Each kind
+// of connection has a token of its own.
+func (p *program) demoImport(ctx context.Context, dir, url string, tokens map[string]string, stories gitlabtest.Stories, once bool) error {
 	return p.withClient(ctx, func(ctx context.Context, client *api.Client) error {
-		// All of it at once: pace is for GitLabs that others use too.
 		var requests []api.ConnectRequest
 		for _, kind := range []string{kindGitLab, kindPipelines} {
 			requests = append(requests, api.ConnectRequest{
-				Kind: kind, BaseURL: url, Name: "demo " + kind, Label: "demo", Token: api.NewSecret(token), Since: "all",
+				Kind: kind, BaseURL: url, Name: "demo " + kind, Label: "demo", Token: api.NewSecret(tokens[kind]), Since: "all",
 			})
 		}
 		connected := *p // its words go to stderr: stdout is for the report

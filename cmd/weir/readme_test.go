@@ -21,7 +21,8 @@ import (
 //	                  in order, "..." standing for anything
 //
 // The blocks of one file run in order, in one directory and one home. The
-// addresses of GitLabs in them stand for a simulated one.
+// addresses of GitLabs in them stand for a simulated one, $WEIR_TOKEN is a token
+// of it, and $SPARE_TOKEN another.
 
 // block is an example.
 type block struct {
@@ -68,7 +69,7 @@ func TestExamples(t *testing.T) {
 func runExamples(t *testing.T, name string, blocks []block) {
 	t.Helper()
 	var script strings.Builder
-	script.WriteString("gitlab start\n")
+	script.WriteString("gitlab start\ngitlab token SPARE_TOKEN read_api\n")
 	var files strings.Builder
 	for _, b := range blocks {
 		for i, c := range b.commands {

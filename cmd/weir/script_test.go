@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"net/http"
@@ -14,12 +16,20 @@ import (
 	"testing"
 	"time"
 
+	_ "github.com/duckdb/duckdb-go/v2"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/weirhq/weir/internal/gitlab/gitlabtest"
+	"github.com/weirhq/weir/internal/store/pgtest"
 )
 
-func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"weir": main}) }
+// TestMain lets the test's own binary be weir, for scripts, and ends the
+// PostgreSQL that tests may have started.
+func TestMain(m *testing.M) { testscript.Main(tests{m}, map[string]func(){"weir": main}) }
+
+type tests struct{ m *testing.M }
+
+func (t tests) Run() int { return pgtest.Run(t.m) }
 
 // TestScripts runs testdata/script/*.txtar. Beside testscript's own commands a
 // script may use
@@ -37,6 +47,8 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"weir": main}
 //	[!] await FILE            waits until a file is there, or is not
 //	secretless FILE|stdout... fails when a file, a directory's files or an output hold $WEIR_TOKEN
 //	replace FILE OLD NEW      replaces text in a file
+//	duckdb FILE STATEMENT     runs a statement in a DuckDB file
+//	hold FILE                 keeps a DuckDB file open in another process, to the script's end
 func TestScripts(t *testing.T) {
 	testscript.Run(t, scriptParams("testdata/script"))
 }
@@ -59,6 +71,8 @@ func scriptParams(dir string) testscript.Params {
 			"secretless": secretlessCommand,
 			"replace":    replaceCommand,
 			"exit":       exitCommand,
+			"duckdb":     duckdbCommand,
+			"hold":       holdCommand,
 		},
 	}
 }
@@ -141,6 +155,7 @@ func gitlabCommand(ts *testscript.TestScript, neg bool, args []string) {
 		s.http = httptest.NewServer(s.server)
 		ts.Setenv("GITLAB_URL", s.http.URL)
 		ts.Setenv("WEIR_TOKEN", s.server.DefaultToken())
+		ts.Setenv("SPARE_TOKEN", s.server.Token(gitlabtest.TokenSpec{}))
 	case "token":
 		ts.Setenv(rest[0], s.server.Token(tokenSpec(rest[1:])))
 	case "fault":
@@ -297,4 +312,25 @@ func exitOf(err error) (int, error) {
 		return ended.ExitCode(), nil
 	}
 	return 0, fmt.Errorf("the command did not run: %w", err)
+}
+
+func duckdbCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: duckdb FILE STATEMENT")
+	}
+	db, err := sql.Open("duckdb", ts.MkAbs(args[0]))
+	ts.Check(err)
+	_, err = db.ExecContext(context.Background(), args[1])
+	ts.Check(errors.Join(err, db.Close()))
+}
+
+// holdCommand opens the file in the test's process, which is not weir's.
+func holdCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: hold FILE")
+	}
+	db, err := sql.Open("duckdb", ts.MkAbs(args[0]))
+	ts.Check(err)
+	ts.Check(db.PingContext(context.Background()))
+	ts.Defer(func() { _ = db.Close() })
 }

@@ -74,7 +74,6 @@ var Rules = []Rule{
 	{Package: "cmd/weir", Floor: 5, Imports: []string{"*"}, Modules: []string{"*"}},
 	{Package: "internal/floors", Floor: 5},
 	{Package: "internal/bench", Floor: 5}, // runs the program; imports nothing of it but the simulator, in tests
-	{Package: "internal/bench", Floor: 5}, // holds benchmarks only
 }
 
 // Violation is an import that breaks a rule.

@@ -10,6 +10,6 @@ JOIN projects r ON r.instance_id = p.instance_id AND r.id = p.project_id
 WHERE p.status IN ('success', 'failed')
   AND p.source IS DISTINCT FROM 'parent_pipeline'
   AND p.created_at >= now() - INTERVAL '30 days'
-GROUP BY r.full_path
+GROUP BY r.instance_id, r.id, r.full_path
 ORDER BY p95_seconds DESC NULLS LAST, project
 LIMIT 8

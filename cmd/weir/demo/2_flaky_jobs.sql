@@ -18,7 +18,7 @@ SELECT r.full_path AS project, a.name AS job,
        count(*) FILTER (WHERE passed AND failed)::double precision / count(*) AS rate
 FROM attempts a
 JOIN projects r ON r.instance_id = a.instance_id AND r.id = a.project_id
-GROUP BY r.full_path, a.name
+GROUP BY r.instance_id, r.id, r.full_path, a.name
 HAVING count(*) FILTER (WHERE passed AND failed) > 0
 ORDER BY flaky DESC, rate DESC, project, job
 LIMIT 5

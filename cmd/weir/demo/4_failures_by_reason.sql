@@ -3,7 +3,7 @@
 -- give stays NULL.
 SELECT j.failure_reason,
        count(*) AS failures,
-       count(DISTINCT j.project_id) AS projects,
+       count(DISTINCT (j.instance_id, j.project_id)) AS projects,
        sum(j.duration_seconds) / 3600 AS hours
 FROM jobs j
 WHERE j.kind = 'build' AND j.status = 'failed' AND NOT coalesce(j.retried, false)

@@ -13,7 +13,7 @@ SELECT r.full_path AS project, j.base_name AS job,
 FROM jobs j
 JOIN projects r ON r.instance_id = j.instance_id AND r.id = j.project_id
 WHERE j.kind = 'build' AND j.status = 'success' AND NOT coalesce(j.retried, false)
-GROUP BY r.full_path, j.base_name
+GROUP BY r.instance_id, r.id, r.full_path, j.base_name
 HAVING count(*) FILTER (WHERE j.created_at < CAST(:day AS timestamptz)) >= 20
    AND count(*) FILTER (WHERE j.created_at >= CAST(:day AS timestamptz)) >= 20
 ORDER BY factor DESC NULLS LAST, project, job
