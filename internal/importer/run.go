@@ -23,6 +23,7 @@ type run struct {
 	committer *committer
 	progress  *progress
 	stats     gitlab.Stats // of the client before the run
+	people    *people
 
 	mu       sync.Mutex
 	sync     ci.Sync
@@ -51,7 +52,7 @@ var phases = []struct {
 }
 
 func newRun(i *Importer, src Source, o Options, emit func(Event)) *run {
-	r := &run{Importer: i, source: src, options: o, stats: src.Client.Stats(), words: make(map[string]bool)}
+	r := &run{Importer: i, source: src, options: o, stats: src.Client.Stats(), people: newPeople(), words: make(map[string]bool)}
 	r.progress = newProgress(emit, i.now, func(e *Event) {
 		s := r.source.Client.Stats()
 		e.Sync = r.sync.ID

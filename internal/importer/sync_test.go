@@ -199,6 +199,37 @@ func TestOnePipelineThatCannotBeRead(t *testing.T) {
 	h.compare(t)
 }
 
+// TestLargeAnswers: ten megabytes in one field are read; what is beyond all
+// reason is refused and recorded, and the others go on.
+func TestLargeAnswers(t *testing.T) {
+	w := smallWorld()
+	large := fmt.Sprintf("/pipelines/%d/jobs", w.Projects[0].Pipelines[3].ID)
+	for _, tc := range []struct {
+		size  int
+		state ci.SyncState
+		want  []string
+	}{
+		{10 << 20, ci.SyncComplete, nil},
+		{65 << 20, ci.SyncIncomplete, []string{fmt.Sprintf("%s %d", ci.BadAnswer, w.Projects[0].ID)}},
+	} {
+		h := newHarness(t, openDuckDB(t), w)
+		h.server.Fault(func(_ int, r *http.Request) gitlabtest.Fault {
+			if strings.HasSuffix(r.URL.Path, large) {
+				return gitlabtest.Fault{Kind: gitlabtest.HugeField, Size: tc.size}
+			}
+			return gitlabtest.Fault{}
+		})
+		s := h.sync(t, importer.Options{})
+		if s.State != tc.state {
+			t.Errorf("%d MB in a field: state %s, want %s", tc.size>>20, s.State, tc.state)
+		}
+		h.wantErrors(t, s, tc.want...)
+		if tc.state == ci.SyncComplete {
+			h.compareAll(t)
+		}
+	}
+}
+
 // TestTheRunStops where going on would be in vain, and keeps what it has.
 func TestTheRunStops(t *testing.T) {
 	for name, tc := range map[string]struct {

@@ -392,8 +392,7 @@ func (v *visit) add(batch *store.Batch, b bundle) {
 	case b.pipeline != nil:
 		batch.Pipelines = append(batch.Pipelines, *b.pipeline)
 		batch.Jobs = append(batch.Jobs, b.jobs...)
-		batch.Users = append(batch.Users, b.users...)
-		batch.Runners = append(batch.Runners, b.runners...)
+		v.run.people.add(batch, b)
 		v.cursor.follow(b.id, b.open)
 		v.run.unknownWords(batch, *b.pipeline, b.jobs)
 	}
