@@ -28,7 +28,7 @@ const (
 	Truncated                 // the connection breaks in the middle of the body
 	SlowDrip                  // the body comes in small pieces, Fault.Drip apart
 	GarbageJSON               // 200, JSON that stops making sense half way
-	HugeField                 // 200, a string of Fault.Size bytes in front of the rest
+	HugeField                 // 200, a string of Fault.Size bytes as the first field of the first object
 	HTMLPage                  // 200, a sign-in page
 	GzipDamage                // 200, compressed bytes that do not decompress
 )
@@ -100,16 +100,13 @@ func (f Fault) alter(body []byte) []byte {
 		if size == 0 {
 			size = 1 << 20
 		}
-		huge := append([]byte(`{"padding":"`), bytes.Repeat([]byte{'x'}, size)...)
-		switch {
-		case string(body) == "[]":
-			return append(append([]byte{'['}, huge...), `"}]`...)
-		case body[0] == '[':
-			huge = append(append([]byte{'['}, huge...), `"},`...)
-		default:
-			huge = append(huge, `",`...)
+		start := bytes.IndexByte(body, '{') + 1
+		if start == 0 {
+			return body // an empty list has no field to be huge
 		}
-		return append(huge, body[1:]...)
+		huge := append(bytes.Clone(body[:start]), `"padding":"`...)
+		huge = append(huge, bytes.Repeat([]byte{'x'}, size)...)
+		return append(append(huge, `",`...), body[start:]...)
 	}
 	return body
 }
