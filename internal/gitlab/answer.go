@@ -168,7 +168,10 @@ func (e *Error) unreadable(err error, length int) {
 	var syntax *json.SyntaxError
 	var mismatch *json.UnmarshalTypeError
 	var scan *scanError
+	var refused *refusal
 	switch {
+	case errors.As(err, &refused):
+		e.Kind, e.Message, e.Err = refused.kind, refused.message, nil
 	case errors.As(err, &scan) && scan.truncated:
 		e.Err = errTruncated
 		e.Message = fmt.Sprintf("the JSON stops in the middle, after %d bytes", length)

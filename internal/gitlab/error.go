@@ -28,6 +28,8 @@ const (
 	Redirected        Kind = "redirected"         // to another host or scheme; not followed
 	BadAnswer         Kind = "bad_answer"         // JSON that cannot be read, or not what was asked for
 	TooLarge          Kind = "too_large"          // more bytes than Config.MaxBody
+	Timeout           Kind = "timeout"            // GraphQL: GitLab gave up on the question; ask for less
+	TooComplex        Kind = "too_complex"        // GraphQL: GitLab does not begin on the question; ask for less
 )
 
 // Error is a request that failed for good. It never holds a token.
@@ -41,6 +43,7 @@ type Error struct {
 	RequestID  string        // X-Request-Id, for GitLab's administrators
 	RetryAfter time.Duration // how long GitLab asked to wait; 0 when it did not say
 	Location   string        // where a redirect leads to
+	Body       string        // the JSON that was sent with it; "" for none
 	Err        error         // what lies beneath; may be nil
 }
 
@@ -81,7 +84,12 @@ func Curl(err error) string {
 	if !ok || e.URL == "" {
 		return ""
 	}
-	return CurlFor(e.Method, e.URL)
+	command := CurlFor(e.Method, e.URL)
+	if e.Body == "" {
+		return command
+	}
+	// Between single quotes only the single quote means something to a shell.
+	return command + ` --header "Content-Type: application/json" --data '` + strings.ReplaceAll(e.Body, "'", `'\''`) + "'"
 }
 
 // CurlFor gives a command for a request, as Curl does. An empty method is GET.

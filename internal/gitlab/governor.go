@@ -267,16 +267,21 @@ func (g *Governor) lane(endpoint string) *lane {
 
 // outcome is what became of a request that entered.
 type outcome struct {
-	endpoint string
-	sent     time.Time
-	latency  time.Duration // until the headers came
-	failed   bool          // no answer, or a part of one; not because the caller gave up
-	answer   *limits       // nil: no answer
+	endpoint  string
+	operation string // of GraphQL, where one endpoint answers questions of every size; "" elsewhere
+	sent      time.Time
+	latency   time.Duration // until the headers came
+	failed    bool          // no answer, or a part of one; not because the caller gave up
+	answer    *limits       // nil: no answer
 }
 
 // leave gives the place back and learns from the outcome.
 func (g *Governor) leave(o outcome) {
 	l := g.lane(o.endpoint)
+	timed := &l.latency
+	if o.operation != "" {
+		timed = &g.lane(o.endpoint + " " + o.operation).latency
+	}
 	g.mu.Lock()
 	now := time.Now()
 	full := g.inFlight >= g.width.now()
@@ -285,7 +290,7 @@ func (g *Governor) leave(o outcome) {
 	case o.failed && (o.answer == nil || o.answer.status < 400):
 		g.width.halve(o.sent, now)
 	case o.answer != nil:
-		g.learn(l, o, full, now)
+		g.learn(l, timed, o, full, now)
 	}
 	g.mu.Unlock()
 	g.rouse()
@@ -300,7 +305,7 @@ func (g *Governor) rouse() {
 }
 
 // learn takes an answer's status, latency and headers in.
-func (g *Governor) learn(l *lane, o outcome, full bool, now time.Time) {
+func (g *Governor) learn(l *lane, timed *latency, o outcome, full bool, now time.Time) {
 	a := o.answer
 	if a.limit > 0 {
 		g.limit = a.limit
@@ -323,14 +328,14 @@ func (g *Governor) learn(l *lane, o outcome, full bool, now time.Time) {
 	if a.usedUp(g.share) && a.reset > 0 {
 		g.block(now.Add(a.reset), "share of the rate limit used up", o.endpoint)
 	}
-	switch l.latency.take(o.latency) {
+	switch timed.take(o.latency) {
 	case steady:
 		if full {
 			g.width.grow()
 		}
 	case slow:
 		if g.width.halve(o.sent, now) {
-			l.latency.forgive()
+			timed.forgive()
 		}
 	}
 }

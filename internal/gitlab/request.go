@@ -2,6 +2,7 @@ package gitlab
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -17,9 +18,14 @@ import (
 type request struct {
 	method   string     // "": GET
 	endpoint string     // "/projects/:id/jobs": for counts and budgets
-	path     string     // below /api/v4, escaped
+	root     string     // of the API below the base URL; "": /api/v4
+	path     string     // below root, escaped
 	query    url.Values // may be nil
 	body     []byte     // sent as JSON; nil: none
+
+	// operation says what a request of GraphQL asks for, and how much at once:
+	// only answers to the same question are compared by their time.
+	operation string
 }
 
 func (r request) verb() string {
@@ -47,7 +53,7 @@ const (
 
 func (c *Client) url(r request) *url.URL {
 	u := *c.base
-	u.RawPath = u.EscapedPath() + apiPath + r.path
+	u.RawPath = u.EscapedPath() + cmp.Or(r.root, apiPath) + r.path
 	// Setting both keeps %2F in ids: Path is the decoded form of RawPath.
 	if decoded, err := url.PathUnescape(u.RawPath); err == nil {
 		u.Path = decoded
@@ -85,7 +91,7 @@ func (c *Client) attempt(ctx context.Context, cred *credential, r request, deadl
 
 // exchange sends one request and reads its answer; next is where it redirects to.
 func (c *Client) exchange(ctx context.Context, cred *credential, r request, target *url.URL, decode func([]byte) error) (ans answer, next *url.URL, err error) {
-	fail := Error{Method: r.verb(), Endpoint: r.endpoint, URL: target.String()}
+	fail := Error{Method: r.verb(), Endpoint: r.endpoint, URL: target.String(), Body: string(r.body)}
 	bounded, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(bounded, r.verb(), fail.URL, bytes.NewReader(r.body))
@@ -108,7 +114,7 @@ func (c *Client) exchange(ctx context.Context, cred *credential, r request, targ
 		req.Header.Set("PRIVATE-TOKEN", token)
 	}
 
-	out := outcome{endpoint: r.key(), sent: time.Now()}
+	out := outcome{endpoint: r.key(), operation: r.operation, sent: time.Now()}
 	buf := c.shared.buffers.Get().(*bytes.Buffer)
 	buf.Reset()
 	defer c.shared.buffers.Put(buf)
@@ -124,6 +130,9 @@ func (c *Client) exchange(ctx context.Context, cred *credential, r request, targ
 		return answer{}, nil, stopped(ctx, r)
 	}
 	out.failed = err != nil
+	if r.operation != "" && err == nil && gaveUp(buf.Bytes()) {
+		out.failed = true // whatever its status says
+	}
 	cred.governor.leave(out)
 	c.log.Debug("request", "method", r.verb(), "url", fail.URL, "latency", out.latency, "bytes", buf.Len(), "failed", out.failed)
 	if err != nil {
@@ -131,6 +140,9 @@ func (c *Client) exchange(ctx context.Context, cred *credential, r request, targ
 			fail.Status = resp.StatusCode
 		}
 		fail.classify(err, c.timeout)
+		if r.operation != "" {
+			fail.soften()
+		}
 		return answer{}, nil, &fail
 	}
 
@@ -144,6 +156,9 @@ func (c *Client) exchange(ctx context.Context, cred *credential, r request, targ
 		return answer{}, next, err
 	}
 	if err := fail.judge(resp, out.answer, buf.Bytes()); err != nil {
+		if r.operation != "" {
+			fail.soften()
+		}
 		return answer{}, nil, err
 	}
 	if err := decode(buf.Bytes()); err != nil {

@@ -22,6 +22,8 @@ type call struct {
 	params values
 	token  *Token // nil: anonymous
 	header http.Header
+
+	operation string // name of the GraphQL query
 }
 
 func (c *call) world() *World     { return c.server.world }
@@ -109,6 +111,9 @@ func (s *Server) decide(c *call, fault Fault) *answer {
 	s.world.mu.RLock()
 	defer s.world.mu.RUnlock()
 	refusal := c.authenticate(fault.Kind == Unauthorized)
+	if refusal != nil && c.route.graphQL {
+		refusal = c.refuseUser(refusal)
+	}
 	if refusal == nil || c.token != nil {
 		if a := s.throttle(c); a != nil {
 			return a
@@ -116,6 +121,9 @@ func (s *Server) decide(c *call, fault Fault) *answer {
 	}
 	if refusal != nil {
 		return refusal
+	}
+	if c.route.graphQL {
+		return c.route.handle(c)
 	}
 	var wrong string
 	c.params, wrong = readParams(c.r.URL.Query(), c.route.params)
@@ -173,6 +181,15 @@ func (c *call) authenticate(revoked bool) *answer {
 		return &answer{status: http.StatusForbidden, kind: "application/json", body: w.b}
 	}
 	return nil
+}
+
+// refuseUser is what GraphQL says where REST gives a reason: a blocked user is
+// told so, and every other token, one of too small a scope included, is none.
+func (c *call) refuseUser(refusal *answer) *answer {
+	if c.token != nil && c.token.User.State == "blocked" {
+		return refuseGraphQL(refusal.status, "API not accessible for user")
+	}
+	return refuseGraphQL(http.StatusUnauthorized, "Invalid token")
 }
 
 func invalidToken(why string) *answer {

@@ -135,7 +135,8 @@ type JobSpec struct {
 	Runner        *Runner
 	User          *User // empty: the pipeline's
 	Tags          []string
-	ArtifactBytes int64 // not 0: an archive of that size
+	Needs         []string // names of jobs of the same pipeline
+	ArtifactBytes int64    // not 0: an archive of that size
 }
 
 // AddPipeline adds a pipeline that has already run as spec says: times follow
@@ -283,7 +284,11 @@ func layOut(pl *Pipeline, spec PipelineSpec) []*Job {
 func newJob(pl *Pipeline, js JobSpec, created, queued time.Time) *Job {
 	j := &Job{
 		ProjectID: pl.ProjectID, PipelineID: pl.ID, Kind: js.Kind, Name: js.Name, Stage: js.Stage, Status: js.Status,
-		AllowFailure: js.AllowFailure, Manual: js.Manual, CreatedAt: created, User: js.User, Tags: js.Tags,
+		AllowFailure: js.AllowFailure, Manual: js.Manual || js.Status == "manual", CreatedAt: created, User: js.User, Tags: js.Tags,
+		Needs: js.Needs,
+	}
+	if j.Status == "scheduled" {
+		j.ScheduledAt = new(created.Add(30 * time.Minute))
 	}
 	if j.Kind == "" {
 		j.Kind = Build
@@ -319,6 +324,7 @@ func newJob(pl *Pipeline, js JobSpec, created, queued time.Time) *Job {
 	if js.NeverStarted {
 		j.StartedAt, j.Runner = nil, nil
 	}
+	j.exit()
 	if j.Kind == Bridge {
 		// A bridge takes no runner and is never queued.
 		j.QueuedAt, j.Runner = nil, nil
@@ -336,6 +342,13 @@ func newJob(pl *Pipeline, js JobSpec, created, queued time.Time) *Job {
 		j.ArtifactsExpireAt = new(end.AddDate(0, 0, 30))
 	}
 	return j
+}
+
+// exit gives a job whose script failed the code that most scripts end with.
+func (j *Job) exit() {
+	if j.Kind == Build && j.Status == "failed" && j.StartedAt != nil && j.FailureReason != nil && *j.FailureReason == "script_failure" {
+		j.ExitCode = new(int64(1))
+	}
 }
 
 // settle gives a pipeline the status and times that follow from its jobs,
@@ -446,7 +459,7 @@ func cut(pl *Pipeline, at time.Time) {
 			j.Status = "created"
 		}
 		if later(j.FinishedAt) {
-			j.FinishedAt, j.FailureReason, j.Coverage, j.Artifacts, j.ArtifactsExpireAt = nil, nil, nil, nil, nil
+			j.FinishedAt, j.FailureReason, j.Coverage, j.Artifacts, j.ArtifactsExpireAt, j.ExitCode = nil, nil, nil, nil, nil, nil
 			switch {
 			case j.StartedAt != nil && !j.StartedAt.After(at):
 				j.Status = "running"

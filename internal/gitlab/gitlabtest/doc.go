@@ -1,5 +1,5 @@
 // Package gitlabtest is a GitLab that lives in memory: an http.Handler that
-// answers as GitLab's REST API answers, over a World of groups, projects,
+// answers as GitLab's API answers, over a World of groups, projects,
 // pipelines and jobs that tests and `weir demo` build, read and move.
 //
 // It imitates GitLab's contract (doc/gitlab-api.md, cited as "gitlab-api §n"),
@@ -25,5 +25,6 @@
 // would change, updated_at included. Reading a World's fields while it moves
 // wants World.View.
 //
-// GraphQL and web hooks are not served yet.
+// GraphQL is served beside REST, as far as CI goes. Web hooks are not served
+// yet.
 package gitlabtest

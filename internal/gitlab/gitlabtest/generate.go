@@ -203,6 +203,9 @@ func (g *generator) ordinary(at time.Time) PipelineSpec {
 		if stage == "build" && g.IntN(3) == 0 {
 			js.ArtifactBytes = 1 + g.Int64N(5e6)
 		}
+		if i%4 == 3 {
+			js.Needs = []string{spec.Jobs[i-1].Name, spec.Jobs[0].Name}
+		}
 		spec.Jobs = append(spec.Jobs, js)
 	}
 	return spec

@@ -80,6 +80,7 @@ func (w *World) finish(j *Job, status string) {
 	j.Status, j.FinishedAt = status, new(w.now().UTC())
 	if status == "failed" {
 		j.FailureReason = new("script_failure")
+		j.exit()
 	}
 	if j.Kind == Build && j.StartedAt != nil {
 		j.Artifacts = []Artifact{{FileType: "trace", Size: 2000 + j.ID%9000, Filename: "job.log"}}
@@ -139,6 +140,7 @@ func (w *World) RetryJob(pl *Pipeline, j *Job, by *User) (*Job, error) {
 	again := &Job{
 		ID: w.nextID("job"), ProjectID: j.ProjectID, PipelineID: j.PipelineID, Kind: j.Kind, Name: j.Name, Stage: j.Stage,
 		Status: "pending", AllowFailure: j.AllowFailure, Manual: j.Manual, CreatedAt: now, QueuedAt: &now, User: j.User, Tags: j.Tags,
+		Needs: j.Needs,
 	}
 	if again.Kind == Bridge {
 		again.QueuedAt = nil
@@ -164,7 +166,7 @@ func (w *World) PlayJob(pl *Pipeline, j *Job, by *User) error {
 	if err := expect(pl, j, "manual", "scheduled"); err != nil {
 		return err
 	}
-	j.Status = "pending"
+	j.Status, j.ScheduledAt = "pending", nil
 	if j.Kind == Build {
 		j.QueuedAt = new(w.now().UTC())
 	}

@@ -14,6 +14,7 @@ type route struct {
 	params  []param
 	scopes  []string // any of them is enough; nil: any token at all
 	public  bool     // answered without a token, as far as visibility allows
+	graphQL bool     // errors have GraphQL's form
 	handle  func(*call) *answer
 }
 
@@ -62,7 +63,10 @@ const (
 )
 
 // table is built once; it never changes.
-type table struct{ list []*route }
+type table struct {
+	list    []*route
+	graphQL *route
+}
 
 func (t *table) find(path string) (*route, []string) {
 	parts := strings.Split(path, "/")
@@ -98,6 +102,9 @@ func (s *Server) route(r *http.Request) (*route, []string) {
 	below, inGitLab := strings.CutPrefix(path, s.root+"/")
 	if !inGitLab {
 		return &route{name: r.Method + " " + otherHTML, handle: notGitLab}, nil
+	}
+	if below == "api/graphql" && r.Method == http.MethodPost {
+		return s.routes.graphQL, nil
 	}
 	rest, isAPI := strings.CutPrefix(below, "api/v4/")
 	if !isAPI {

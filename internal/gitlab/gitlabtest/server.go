@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/vektah/gqlparser/v2/ast"
 )
 
 // Server serves a World as GitLab's REST API. It is an http.Handler; all its
@@ -27,6 +29,7 @@ type Server struct {
 	seed      maphash.Seed // of Etags
 	slots     chan struct{}
 	requests  atomic.Int64
+	parsed    func() (*ast.Schema, error) // of GraphQL
 
 	scripts sync.Mutex // before and fault are called one at a time
 
@@ -38,6 +41,7 @@ type Server struct {
 	fault   func(n int, r *http.Request) Fault
 	latency map[string]time.Duration
 	limits  limits
+	graphQL graphQLSettings
 }
 
 // Option configures a Server.
@@ -76,7 +80,8 @@ func WithoutLog() Option { return func(s *Server) { s.keepLog = false } }
 func NewServer(w *World, opts ...Option) *Server {
 	s := &Server{
 		world: w, version: "18.5.1-ee", revision: "3c2a1f9b5d7", gzip: true, keepLog: true, seed: maphash.MakeSeed(),
-		counts: map[string]int{}, latency: map[string]time.Duration{}, routes: table{routes()},
+		counts: map[string]int{}, latency: map[string]time.Duration{}, routes: table{routes(), graphQLRoute()},
+		parsed: sync.OnceValues(readSchema),
 	}
 	for _, o := range opts {
 		o(s)
@@ -128,6 +133,9 @@ type Request struct {
 	Query    string
 	At       time.Time // on the world's clock
 	Status   int       // 0 when the connection was broken on purpose
+	// Operation is the name of the query of "POST /graphql"; empty elsewhere,
+	// and when the request was refused before its query was read.
+	Operation string
 }
 
 // Requests gives every request so far, refused and broken ones included, in
@@ -186,6 +194,7 @@ func (s *Server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := &call{server: s, r: r, now: s.world.Now(), route: rt, args: args, header: out.Header(), n: n}
+	defer func() { seen.Operation = c.operation }()
 	s.answer(c, fault, out)
 }
 

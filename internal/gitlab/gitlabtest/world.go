@@ -123,6 +123,7 @@ type Job struct {
 	Coverage          *float64
 	CreatedAt         time.Time
 	QueuedAt          *time.Time // not in REST
+	ScheduledAt       *time.Time // of a delayed job that waits; not in REST
 	StartedAt         *time.Time
 	FinishedAt        *time.Time
 	ErasedAt          *time.Time
@@ -131,6 +132,8 @@ type Job struct {
 	Runner            *Runner
 	Tags              []string
 	Artifacts         []Artifact
+	Needs             []string // names of jobs; not in REST
+	ExitCode          *int64   // of the script, when it failed; not in REST
 	ArtifactsExpireAt *time.Time
 	Downstream        *Pipeline // of a bridge; nil when none was started
 
