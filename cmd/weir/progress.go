@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -74,16 +75,21 @@ func inProject(path string) string {
 	return printable(path) + ": "
 }
 
-// stand is where an import stands, in one line.
+// stand is where an import stands, in one line. An import without projects (of
+// a gitlab connection) tells its requests only.
 func stand(e api.SyncEvent) string {
-	line := fmt.Sprintf("%s of %s", thousands(e.ProjectsDone), count(e.ProjectsTotal, "project"))
+	var parts []string
+	if e.ProjectsTotal > 0 {
+		parts = append(parts, fmt.Sprintf("%s of %s", thousands(e.ProjectsDone), count(e.ProjectsTotal, "project")))
+	}
 	if e.PipelinesDone > 0 {
-		line += ", " + count(e.PipelinesDone, "pipeline")
+		parts = append(parts, count(e.PipelinesDone, "pipeline"))
 	}
-	line += ", " + count(e.Requests, "request")
+	parts = append(parts, count(e.Requests, "request"))
 	if e.ThrottledSeconds >= 1 {
-		line += ", waited " + spanText(e.ThrottledSeconds) + " for GitLab's limits"
+		parts = append(parts, "waited "+spanText(e.ThrottledSeconds)+" for GitLab's limits")
 	}
+	line := strings.Join(parts, ", ")
 	if e.Phase != "" {
 		line += " (" + printable(e.Phase) + ")"
 	}
