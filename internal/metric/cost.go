@@ -1,0 +1,158 @@
+package metric
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/weirhq/weir/internal/ci"
+)
+
+// Costs are prices of minutes on runners, as costs.yaml names them:
+//
+//	currency: EUR
+//	rules:                        # the first that fits an attempt prices it
+//	  - match: {runner_tag: [gpu, cuda], group: acme/ml}
+//	    per_minute: 0.04
+//	  - match: {runner_type: instance_type}
+//	    per_minute: 0.008
+//	  - match: {runner: 17}       # a runner that costs nothing
+//	    per_minute: 0
+//
+// Every condition of a match has to hold; of a list, one element. A rule
+// without match fits everything. What no rule fits has no price, which is not
+// the same as a price of 0.
+type Costs struct {
+	Currency string     `yaml:"currency"` // one for all rules: EUR, USD, …
+	Rules    []CostRule `yaml:"rules"`
+}
+
+// CostRule is a price and what it is asked for.
+type CostRule struct {
+	Match     CostMatch `yaml:"match"`
+	PerMinute *float64  `yaml:"per_minute"`
+}
+
+// CostMatch is what an attempt must have; an empty list asks for nothing.
+type CostMatch struct {
+	Instance   words `yaml:"instance"`    // base URL of the GitLab, or weir's number of it
+	Group      words `yaml:"group"`       // full path; groups below it are meant too
+	Project    words `yaml:"project"`     // full path
+	Runner     words `yaml:"runner"`      // GitLab's id
+	RunnerType words `yaml:"runner_type"` // instance_type, group_type or project_type
+	RunnerTag  words `yaml:"runner_tag"`  // a tag that the job asks for
+}
+
+// words is a list of texts, or one of them.
+type words []string
+
+// UnmarshalYAML reads both forms.
+func (w *words) UnmarshalYAML(node *yaml.Node) error {
+	nodes := []*yaml.Node{node}
+	if node.Kind == yaml.SequenceNode {
+		nodes = node.Content
+	}
+	for _, n := range nodes {
+		if n.Kind != yaml.ScalarNode || n.Value == "" || strings.ContainsRune(n.Value, 0) {
+			return fmt.Errorf("line %d: want a text, or a list of texts", n.Line)
+		}
+		*w = append(*w, n.Value)
+	}
+	return nil
+}
+
+// ReadCosts reads a costs.yaml. An empty one prices nothing. Errors are
+// bad_request and name the line or the rule.
+func ReadCosts(text []byte) (*Costs, error) {
+	var c Costs
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	d.KnownFields(true)
+	if err := d.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
+		return nil, badCosts(strings.TrimPrefix(err.Error(), "yaml: "), err)
+	}
+	if err := d.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return nil, badCosts("it holds more than one document", err)
+	}
+	if c.Currency == "" && len(c.Rules) > 0 {
+		return nil, badCosts("currency is missing", nil)
+	}
+	for i, r := range c.Rules {
+		switch {
+		case r.PerMinute == nil:
+			return nil, badCosts(fmt.Sprintf("rule %d has no per_minute", i+1), nil)
+		case *r.PerMinute < 0 || math.IsNaN(*r.PerMinute) || math.IsInf(*r.PerMinute, 0):
+			return nil, badCosts(fmt.Sprintf("per_minute of rule %d is %v", i+1, *r.PerMinute), nil)
+		}
+		for _, id := range r.Match.Runner {
+			if _, err := strconv.ParseInt(id, 10, 64); err != nil {
+				return nil, badCosts(fmt.Sprintf("runner of rule %d is %q, which is no id", i+1, id), nil)
+			}
+		}
+	}
+	return &c, nil
+}
+
+func badCosts(what string, err error) *ci.Problem {
+	return &ci.Problem{
+		Code: ci.BadRequest, Cause: "costs.yaml cannot be used: " + what + ".", Err: err,
+		Remedy: "Write currency, and rules with match (instance, group, project, runner, runner_type, runner_tag) and per_minute.",
+	}
+}
+
+// price is the SQL of an attempt's price a minute, NULL where it has none.
+func (s *statement) price(q *question) string {
+	if q.costs == nil || len(q.costs.Rules) == 0 {
+		return "CAST(NULL AS double precision)"
+	}
+	var b strings.Builder
+	b.WriteString("CASE")
+	for _, r := range q.costs.Rules {
+		fmt.Fprintf(&b, "\n    WHEN %s THEN CAST(%s AS double precision)", s.costCondition(r.Match), strconv.FormatFloat(*r.PerMinute, 'g', -1, 64))
+	}
+	return b.String() + " END"
+}
+
+func (s *statement) costCondition(m CostMatch) string {
+	all := []string{}
+	list := func(values []string) string {
+		tokens := make([]string, len(values))
+		for i, v := range values {
+			tokens[i] = s.token(quote(v))
+		}
+		return strings.Join(tokens, ", ")
+	}
+	if len(m.Instance) > 0 {
+		all = append(all, "instance_id IN (SELECT id FROM instances WHERE base_url IN ("+list(m.Instance)+") OR CAST(id AS text) IN ("+list(m.Instance)+"))")
+	}
+	if len(m.Group) > 0 {
+		all = append(all, "(instance_id, project_id) IN (SELECT r.instance_id, r.id FROM projects r JOIN "+above+
+			" a ON a.instance_id = r.instance_id AND a.group_id = r.group_id WHERE a.full_path IN ("+list(m.Group)+"))")
+	}
+	if len(m.Project) > 0 {
+		all = append(all, "(instance_id, project_id) IN (SELECT instance_id, id FROM projects WHERE full_path IN ("+list(m.Project)+"))")
+	}
+	if len(m.Runner) > 0 {
+		all = append(all, "runner_id IN ("+strings.Join(m.Runner, ", ")+")")
+	}
+	if len(m.RunnerType) > 0 {
+		all = append(all, "(instance_id, runner_id) IN (SELECT instance_id, id FROM runners WHERE runner_type IN ("+list(m.RunnerType)+"))")
+	}
+	if len(m.RunnerTag) > 0 {
+		var any []string
+		for tag := range slices.Values(m.RunnerTag) {
+			any = append(any, s.token(quote(tag))+" = ANY(tags)")
+		}
+		all = append(all, "("+strings.Join(any, " OR ")+")")
+	}
+	if len(all) == 0 {
+		return "true"
+	}
+	return strings.Join(all, " AND ")
+}

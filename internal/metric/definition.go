@@ -1,0 +1,105 @@
+package metric
+
+import (
+	"embed"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+)
+
+//go:embed sql
+var files embed.FS
+
+// metric is a line of the list.
+type metric struct {
+	name  string
+	over  grain
+	shape shape
+	unit  string
+	more  []Dim // dimensions beside those of the grain
+}
+
+// shape is how the rows of a statement become the rows of an answer.
+type shape int
+
+const (
+	plainRow   shape = iota // a row is a row
+	byStatus                // a row for each status, which become keys of one row
+)
+
+// Definition is what a metric means, for people: the header of its SQL file
+// and its line of the list.
+type Definition struct {
+	Name       string   `json:"name" doc:"as it is asked for"`
+	Title      string   `json:"title" doc:"as it is shown"`
+	Unit       string   `json:"unit" doc:"of its value: count, rate, s, min, 1/day or money"`
+	Over       string   `json:"over" doc:"what it counts: runs, attempts, groups of attempts, days, or deployments"`
+	Measures   string   `json:"measures" doc:"what it measures"`
+	Population string   `json:"population" doc:"the rows that it is computed over"`
+	LeavesOut  string   `json:"leaves_out" doc:"the rows that are not among them"`
+	Formula    string   `json:"formula" doc:"how the value follows from the rows"`
+	Empty      string   `json:"empty" doc:"what it answers where there is nothing"`
+	Source     string   `json:"source" doc:"whose definition it is, and what others call it"`
+	Dimensions []Dim    `json:"dimensions" doc:"what it can be divided and filtered by"`
+	Examples   []string `json:"examples" doc:"how to ask for it"`
+}
+
+// headerKeys are the lines of a header, in order, after the title.
+var headerKeys = []string{"measures", "population", "leaves out", "formula", "empty", "source"}
+
+// readMetric reads a metric's SQL file: the definition in its header and the
+// statement below.
+func readMetric(files fs.FS, m metric) (Definition, string, error) {
+	name := "sql/" + m.name + ".sql"
+	text, err := fs.ReadFile(files, name)
+	if err != nil {
+		return Definition{}, "", fmt.Errorf("metric %s: %w", m.name, err)
+	}
+	lines := strings.Split(string(text), "\n")
+	title, ok := strings.CutPrefix(lines[0], "-- ")
+	if !ok {
+		return Definition{}, "", fmt.Errorf("%s: the first line is no title", name)
+	}
+	values := make([]string, len(headerKeys))
+	for i, key := range headerKeys {
+		if len(lines) <= i+1 {
+			return Definition{}, "", fmt.Errorf("%s: the header ends before %q", name, key)
+		}
+		if values[i], ok = strings.CutPrefix(lines[i+1], "-- "+key+": "); !ok || values[i] == "" {
+			return Definition{}, "", fmt.Errorf("%s:%d: want -- %s: …", name, i+2, key)
+		}
+	}
+	d := Definition{
+		Name: m.name, Title: title, Unit: m.unit, Over: m.over.describe,
+		Measures: values[0], Population: values[1], LeavesOut: values[2], Formula: values[3], Empty: values[4], Source: values[5],
+		Dimensions: m.dimensions(), Examples: m.examples(),
+	}
+	return d, strings.TrimSpace(strings.Join(lines[len(headerKeys)+1:], "\n")), nil
+}
+
+// dimensions gives what the metric can be divided and filtered by, in the order
+// of Dims.
+func (m *metric) dimensions() []Dim {
+	fits := []Dim{}
+	for _, d := range Dims() {
+		if slices.Contains(m.over.dims, d) || slices.Contains(m.more, d) {
+			fits = append(fits, d)
+		}
+	}
+	return fits
+}
+
+func (m *metric) examples() []string {
+	list := []string{"weir report " + m.name}
+	for _, d := range []Dim{FailureClass, BaseName, Project, Environment} {
+		if slices.Contains(m.dimensions(), d) {
+			list = append(list, fmt.Sprintf("weir report %s --by %s", m.name, d))
+			break
+		}
+	}
+	if slices.Contains(m.dimensions(), Week) {
+		list = append(list, fmt.Sprintf("weir report %s --by week --from 12w --compare previous", m.name))
+	}
+	return list
+}

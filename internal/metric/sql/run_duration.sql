@@ -1,0 +1,21 @@
+-- Run duration
+-- measures: how long jobs of a run were running: the union of the running times of its effective jobs, waiting left out; GitLab's own number, in whole seconds
+-- population: finished runs with a duration
+-- leaves out: runs without a duration (external ones); child pipelines
+-- formula: percentile_cont over duration_seconds
+-- empty: n = 0, percentiles and average NULL
+-- source: GitLab (pipeline analytics: duration); OTel cicd.pipeline.run.duration with state executing
+WITH runs AS (
+/*runs*/
+)
+SELECT /*by*/count(*) AS n,
+       percentile_cont(0.5) WITHIN GROUP (ORDER BY duration_seconds) AS p50,
+       percentile_cont(0.75) WITHIN GROUP (ORDER BY duration_seconds) AS p75,
+       percentile_cont(0.9) WITHIN GROUP (ORDER BY duration_seconds) AS p90,
+       percentile_cont(0.95) WITHIN GROUP (ORDER BY duration_seconds) AS p95,
+       percentile_cont(0.99) WITHIN GROUP (ORDER BY duration_seconds) AS p99,
+       avg(duration_seconds) AS avg,
+       bool_or(time_precision = 's') AS coarse
+FROM runs
+WHERE status IN ('success', 'failed') AND duration_seconds IS NOT NULL
+/*group by*/

@@ -1,0 +1,326 @@
+package metric
+
+import (
+	"fmt"
+	"io/fs"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A metric's SQL file is a whole statement with marks, written as comments,
+// where a question adds to it:
+//
+//	/*runs*/ …           the rows of sql/relation/runs.sql
+//	/*dims*/             the values that the answer is divided by, and a comma
+//	/*joins*/            the tables that those and the filters are read from
+//	/*filters*/          conditions, each with AND before it
+//	/*by*/               the names of the values, and a comma
+//	/*group by*/         GROUP BY and those names; nothing in an undivided answer
+//	/*keys,*/            those names and a comma, within a GROUP BY of the metric's own
+//	/*own*/              the condition that leaves out child pipelines
+//	/*unless DIM*/       the line holds unless the question names that dimension
+//
+// :from, :to, :tz, … become literals, so that what is shown is what ran, and
+// runs again when it is pasted into weir query.
+
+// question is a query that has been read and found to fit.
+type question struct {
+	metric   metric
+	text     string
+	window   Window
+	back     time.Duration // how far the calendar is set back; buckets are named as if it were not
+	buckets  []bucket
+	by       []dimension
+	where    []condition
+	children bool
+	now      time.Time
+	costs    *Costs
+}
+
+// condition is a filter: a row has one of the values, or none where null is set.
+type condition struct {
+	dim    dimension
+	values []string
+	null   bool
+}
+
+// statement is SQL in the making. What people have typed stands in it as a
+// token until the end, so that no text of theirs is taken for a mark.
+type statement struct {
+	files  fs.FS
+	typed  []string
+	failed error
+}
+
+func (s *statement) token(text string) string {
+	s.typed = append(s.typed, text)
+	return fmt.Sprintf("\x00%d\x00", len(s.typed)-1)
+}
+
+// finish puts what was typed into its places.
+func (s *statement) finish(sql string) (string, error) {
+	for i, text := range s.typed {
+		sql = strings.ReplaceAll(sql, fmt.Sprintf("\x00%d\x00", i), strings.ReplaceAll(text, "\x00", ""))
+	}
+	return sql, s.failed
+}
+
+var (
+	relationMark = regexp.MustCompile(`(?m)^([ ]*)/\*(runs|attempts|failed|deployments|pushes)\*/`)
+	unlessMark   = regexp.MustCompile(`(?m)^/\*unless ([a-z_]+)\*/(.*)\n?`)
+	variableMark = regexp.MustCompile(`:([a-z_]+)`)
+)
+
+// render writes the statement of a question.
+func (q *question) render(files fs.FS) (string, error) {
+	s := &statement{files: files}
+	return s.finish(s.fill(q, q.metric.over, q.text))
+}
+
+// fill replaces the marks of a text.
+func (s *statement) fill(q *question, over grain, text string) string {
+	text = relationMark.ReplaceAllStringFunc(text, func(mark string) string {
+		found := relationMark.FindStringSubmatch(mark)
+		relation, err := fs.ReadFile(s.files, "sql/relation/"+found[2]+".sql")
+		if err != nil {
+			s.failed = err
+		}
+		return "  " + found[1] + strings.ReplaceAll(strings.TrimSpace(string(relation)), "\n", "\n  "+found[1])
+	})
+	text = unlessMark.ReplaceAllStringFunc(text, func(line string) string {
+		found := unlessMark.FindStringSubmatch(line)
+		if q.names(Dim(found[1])) {
+			return ""
+		}
+		return found[2] + "\n"
+	})
+	var values, names []string
+	for _, d := range q.by {
+		d = d.over(over)
+		values = append(values, d.value+" AS by_"+string(d.name))
+		names = append(names, "by_"+string(d.name))
+		for i, key := range d.keys {
+			alias := "key_" + string(d.name) + "_" + strconv.Itoa(i+1)
+			values = append(values, key+" AS "+alias)
+			names = append(names, alias)
+		}
+	}
+	list, group := strings.Join(names, ", "), ""
+	if len(names) > 0 {
+		list, group = list+", ", "GROUP BY "+strings.Join(names, ", ")
+	}
+	selected := strings.Join(values, ", ")
+	if selected != "" {
+		selected += ", "
+	}
+	own := ""
+	if !q.children {
+		own = "p.source IS DISTINCT FROM 'parent_pipeline' AND "
+	}
+	text = strings.NewReplacer(
+		"/*dims*/", selected, "/*joins*/", s.joins(q, over), "/*filters*/", s.filters(q, over), "/*deleted*/", s.deleted(q, over),
+		"/*by*/", list, "/*group by*/", group, "/*keys,*/", list, "/*own*/", own,
+		"/*price*/", s.price(q), "/*buckets*/", bucketRowsSQL(q.buckets), "/*weeks*/", bucketRowsSQL(q.wholeWeeks()),
+		"/*class*/", failureClass("failure_reason"),
+	).Replace(text)
+	shift := ""
+	if q.back > 0 {
+		shift = fmt.Sprintf(" + INTERVAL '%d seconds'", int64(q.back/time.Second))
+	}
+	text = strings.NewReplacer("/*shift*/", shift, "{row}", over.row, "{pipeline}", over.pipeline, "{pipe}", over.pipe, "{at}", over.at,
+		"{reason}", over.reason()).Replace(text)
+	return variableMark.ReplaceAllStringFunc(text, func(name string) string {
+		switch name[1:] {
+		case "from":
+			return timestamp(q.window.From)
+		case "to":
+			return timestamp(q.window.To)
+		case "now":
+			return timestamp(q.now)
+		case "tz":
+			return quote(q.window.TZ)
+		case "days":
+			return "CAST(" + strconv.FormatFloat(q.window.Days(), 'g', -1, 64) + " AS double precision)"
+		}
+		s.failed = fmt.Errorf("metric %s: nobody knows %s", q.metric.name, name)
+		return name
+	})
+}
+
+// names says whether the answer is divided or filtered by a dimension.
+func (q *question) names(d Dim) bool {
+	return slices.ContainsFunc(q.by, func(b dimension) bool { return b.name == d }) ||
+		slices.ContainsFunc(q.where, func(c condition) bool { return c.dim.name == d })
+}
+
+// over gives the dimension as it is read on a grain.
+func (d dimension) over(g grain) dimension {
+	switch {
+	case g.name == overDeployments.name && (d.name == Service || d.name == Owner):
+		d.within, d.without, d.joins = "", "", []string{"service"} // a deployment is of one service
+	case g.name == overPeriods.name && d.kind == date:
+		d.value, d.kind, d.joins = "b.label", text, nil
+	}
+	return d
+}
+
+func (g *grain) reason() string {
+	if g.row == "p" {
+		return "coalesce(p.failure_reason, CASE WHEN p.yaml_errors IS NOT NULL THEN 'config_error' END)"
+	}
+	return g.row + ".failure_reason"
+}
+
+// joins gives the tables that the dimensions and filters are read from. Only a
+// dimension that the answer is divided by may give a row several times.
+func (s *statement) joins(q *question, over grain) string {
+	var wanted []string
+	add := func(names []string) {
+		for _, name := range names {
+			if !slices.Contains(wanted, name) {
+				wanted = append(wanted, name)
+			}
+		}
+	}
+	for _, c := range q.where {
+		d := c.dim.over(over)
+		if d.many() {
+			add(d.joins[:len(d.joins)-1])
+			continue
+		}
+		add(d.joins)
+	}
+	for _, d := range q.by {
+		add(d.over(over).joins)
+	}
+	var b strings.Builder
+	for _, name := range wanted {
+		if join := joinSQL(name, q, over); join != "" {
+			b.WriteString("\n" + join)
+		}
+	}
+	return b.String()
+}
+
+func joinSQL(name string, q *question, over grain) string {
+	switch name {
+	case "instance":
+		return "LEFT JOIN instances i ON i.id = {row}.instance_id"
+	case "project":
+		return "LEFT JOIN projects r ON r.instance_id = {row}.instance_id AND r.id = {row}.project_id"
+	case "group":
+		return "LEFT JOIN " + above + " g ON g.instance_id = r.instance_id AND g.group_id = r.group_id"
+	case "repository":
+		return "LEFT JOIN repositories o ON o.instance_id = r.instance_id AND o.id = r.repository_id"
+	case "service":
+		return "LEFT JOIN services s ON s.id = {row}.service_id"
+	case "services":
+		columns := "s.owner " + servicesOf + " WHERE s.owner IS NOT NULL"
+		if slices.ContainsFunc(q.by, func(d dimension) bool { return d.name == Service }) {
+			columns = "s.id, s.identifier, s.owner " + servicesOf
+		}
+		return "LEFT JOIN (SELECT DISTINCT ps.instance_id, ps.pipeline_id, " + columns +
+			") s ON s.instance_id = {row}.instance_id AND s.pipeline_id = {pipe}"
+	case "pipeline":
+		if over.row == over.pipeline {
+			return ""
+		}
+		return "LEFT JOIN pipelines p ON p.instance_id = {row}.instance_id AND p.id = {row}.pipeline_id"
+	case "user":
+		return "LEFT JOIN users u ON u.instance_id = {row}.instance_id AND u.id = {row}.user_id"
+	case "runner":
+		return "LEFT JOIN runners n ON n.instance_id = {row}.instance_id AND n.id = {row}.runner_id"
+	case "tags":
+		return "LEFT JOIN LATERAL (SELECT DISTINCT x.tag FROM unnest({row}.tags) AS x(tag)) t ON true"
+	}
+	return ""
+}
+
+// filters gives the conditions on rows, each with AND before it.
+func (s *statement) filters(q *question, over grain) string {
+	var b strings.Builder
+	for _, c := range q.where {
+		if c.dim.name != Deleted || over.name != overGroups.name { // whose attempts were filtered before they were grouped
+			b.WriteString("\n  AND " + s.condition(c, over))
+		}
+	}
+	return b.String()
+}
+
+// deleted is the filter of that name alone.
+func (s *statement) deleted(q *question, over grain) string {
+	for _, c := range q.where {
+		if c.dim.name == Deleted {
+			return "\n  AND " + s.condition(c, over)
+		}
+	}
+	return ""
+}
+
+func (s *statement) condition(c condition, over grain) string {
+	d := c.dim.over(over)
+	if d.name == Deleted {
+		var either []string
+		for _, v := range c.values {
+			either = append(either, "{row}.deleted_at IS "+map[string]string{"true": "NOT NULL", "false": "NULL"}[v])
+		}
+		return "(" + strings.Join(either, " OR ") + ")"
+	}
+	var literals, either []string
+	for _, v := range c.values {
+		sql, err := d.literal(v)
+		if err != nil {
+			s.failed = err
+		}
+		literals = append(literals, s.token(sql))
+		if n, err := strconv.ParseInt(v, 10, 64); err == nil && d.name == Instance {
+			either = append(either, fmt.Sprintf("{row}.instance_id = %d", n))
+		}
+	}
+	list := strings.Join(literals, ", ")
+	switch {
+	case len(literals) == 0:
+	case d.many():
+		either = append(either, fmt.Sprintf(d.within, list))
+	default:
+		either = append(either, d.value+" IN ("+list+")")
+	}
+	if c.null && d.many() {
+		either = append(either, d.without)
+	} else if c.null {
+		either = append(either, d.value+" IS NULL")
+	}
+	return "(" + strings.Join(either, " OR ") + ")"
+}
+
+func timestamp(t time.Time) string {
+	return "TIMESTAMPTZ '" + t.UTC().Format("2006-01-02 15:04:05.999999") + "+00'"
+}
+
+// bucketRowsSQL gives buckets as rows of VALUES: label, begin, end. Where there
+// are none it gives one row of NULLs, which no time lies in.
+func bucketRowsSQL(list []bucket) string {
+	if len(list) == 0 {
+		return "(CAST(NULL AS text), CAST(NULL AS timestamptz), CAST(NULL AS timestamptz))"
+	}
+	rows := make([]string, len(list))
+	for i, b := range list {
+		rows[i] = "(" + quote(b.label) + ", " + timestamp(b.from) + ", " + timestamp(b.to) + ")"
+	}
+	return strings.Join(rows, ", ")
+}
+
+// wholeWeeks gives the weeks that lie in the window as a whole.
+func (q *question) wholeWeeks() []bucket {
+	var whole []bucket
+	for _, b := range q.window.buckets(Week) {
+		monday, err := time.Parse(time.DateOnly, b.label)
+		if err == nil && q.window.instant(monday).Equal(b.from) && q.window.instant(monday.AddDate(0, 0, 7)).Equal(b.to) {
+			whole = append(whole, b)
+		}
+	}
+	return whole
+}
