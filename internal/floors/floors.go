@@ -57,7 +57,7 @@ var Rules = []Rule{
 	{Package: "internal/store", Floor: 1, Imports: []string{"ci"}, Modules: slices.Concat(drivers, []string{"golang.org/x/sync"})},
 	{Package: "internal/store/pgtest", Floor: 1, Modules: drivers, TestOnly: true},
 	{Package: "internal/control", Floor: 1, Imports: []string{"ci"}, Modules: slices.Concat(drivers, []string{"golang.org/x/crypto"})},
-	{Package: "internal/catalog", Floor: 1, Imports: []string{"ci"}},
+	{Package: "internal/catalog", Floor: 1, Imports: []string{"ci"}, Modules: []string{"go.yaml.in/yaml/v3"}},
 
 	{Package: "internal/importer", Floor: 2, Imports: []string{"ci", "gitlab", "store", "catalog"}, Modules: []string{"golang.org/x/sync"}},
 	{Package: "internal/metric", Floor: 2, Imports: []string{"ci", "store"}, Modules: []string{"go.yaml.in/yaml"}},
@@ -70,7 +70,7 @@ var Rules = []Rule{
 	// the store, and the gitlab client with its governors.
 	{
 		Package: "internal/server", Floor: 4,
-		Imports: []string{"api", "web", "importer", "control", "ci", "gitlab", "store"}, Modules: []string{"golang.org/x/sync"},
+		Imports: []string{"api", "web", "importer", "control", "catalog", "ci", "gitlab", "store"}, Modules: []string{"golang.org/x/sync"},
 	},
 
 	{Package: "cmd/weir", Floor: 5, Imports: []string{"*"}, Modules: []string{"*"}},
