@@ -16,12 +16,19 @@ func (s *Store) Apply(ctx context.Context, b Batch) (Written, error) {
 	if err != nil {
 		return nil, err
 	}
+	patches := make([][]load, len(b.Patches))
+	for i := range b.Patches {
+		if patches[i], err = b.Patches[i].loads(); err != nil {
+			return nil, err
+		}
+	}
+	touched := b.touched()
 	for _, d := range b.Deleted {
 		if _, ok := tombstoned()[d.Table]; !ok {
 			return nil, problem(ci.Internal, fmt.Sprintf("Rows of %q cannot be deleted.", d.Table), "", nil)
 		}
 	}
-	if len(loads)+len(b.Reaches)+len(b.Moved)+len(b.Deleted) == 0 {
+	if len(loads)+len(patches)+len(b.Reaches)+len(b.Moved)+len(b.Deleted) == 0 {
 		return Written{}, nil
 	}
 	var written Written
@@ -36,7 +43,19 @@ func (s *Store) Apply(ctx context.Context, b Batch) (Written, error) {
 				written[loads[i].table.Name] = n
 			}
 		}
-		if err := link(ctx, w, &b); err != nil {
+		for i := range patches {
+			for j := range patches[i] {
+				l := &patches[i][j]
+				n, err := patchTable(ctx, w, l, b.Patches[i].Said)
+				if err != nil {
+					return fmt.Errorf("patch %s: %w", l.table.Name, err)
+				}
+				if n > 0 {
+					written[l.table.Name] += n
+				}
+			}
+		}
+		if err := link(ctx, w, &touched); err != nil {
 			return fmt.Errorf("link pipelines: %w", err)
 		}
 		if err := writeReach(ctx, w, b.Reaches); err != nil {
@@ -48,7 +67,7 @@ func (s *Store) Apply(ctx context.Context, b Batch) (Written, error) {
 		if err := bury(ctx, w, b.Deleted); err != nil {
 			return fmt.Errorf("mark deleted rows: %w", err)
 		}
-		if err := inherit(ctx, w, &b); err != nil {
+		if err := inherit(ctx, w, &touched); err != nil {
 			return fmt.Errorf("mark rows below deleted ones: %w", err)
 		}
 		return nil

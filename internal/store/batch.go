@@ -18,6 +18,7 @@ type Batch struct {
 	Runners      []ci.Runner
 	Pipelines    []ci.Pipeline
 	Jobs         []ci.Job
+	Patches      []Patch // written after the rows above
 	JobNeeds     []ci.JobNeed
 	ProjectSyncs []ci.ProjectSync
 	Syncs        []ci.Sync

@@ -68,21 +68,35 @@ func mayBeStarted(source *ci.Source) bool {
 // latest, so the attempts before it are known from earlier answers alone.
 const olderAttempts = `UPDATE jobs SET retried = true
 FROM (SELECT pipeline_id, name, max(id) AS id FROM jobs
-  WHERE instance_id = $1 AND kind = 'bridge' AND pipeline_id = ANY($2) GROUP BY pipeline_id, name HAVING count(*) > 1) latest
-WHERE jobs.instance_id = $1 AND jobs.kind = 'bridge' AND jobs.pipeline_id = latest.pipeline_id AND jobs.name = latest.name
+  WHERE instance_id = $1 AND kind = $3 AND pipeline_id = ANY($2) GROUP BY pipeline_id, name HAVING count(*) > 1) latest
+WHERE jobs.instance_id = $1 AND jobs.kind = $3 AND jobs.pipeline_id = latest.pipeline_id AND jobs.name = latest.name
   AND jobs.id < latest.id AND jobs.retried IS DISTINCT FROM true`
 
-// linkAttempts marks as retried what a bridge of the batch has superseded.
+// linkAttempts marks as retried what a bridge of the batch has superseded, or
+// an attempt that only a hook told of.
 func linkAttempts(ctx context.Context, w writer, b *Batch) error {
-	candidates := map[ci.InstanceID][]int64{}
+	bridges, builds := map[ci.InstanceID][]int64{}, map[ci.InstanceID][]int64{}
 	for i := range b.Jobs {
 		if j := &b.Jobs[i]; j.Kind == ci.Bridge {
-			candidates[j.InstanceID] = append(candidates[j.InstanceID], int64(j.PipelineID))
+			bridges[j.InstanceID] = append(bridges[j.InstanceID], int64(j.PipelineID))
 		}
 	}
+	for i := range b.Patches {
+		for j := range b.Patches[i].Jobs {
+			job := &b.Patches[i].Jobs[j]
+			builds[job.InstanceID] = append(builds[job.InstanceID], int64(job.PipelineID))
+		}
+	}
+	if err := supersede(ctx, w, ci.Bridge, bridges); err != nil {
+		return err
+	}
+	return supersede(ctx, w, ci.Build, builds)
+}
+
+func supersede(ctx context.Context, w writer, kind ci.JobKind, candidates map[ci.InstanceID][]int64) error {
 	for instance, pipelines := range candidates {
 		slices.Sort(pipelines)
-		if _, err := w.exec(ctx, olderAttempts, int64(instance), slices.Compact(pipelines)); err != nil {
+		if _, err := w.exec(ctx, olderAttempts, int64(instance), slices.Compact(pipelines), string(kind)); err != nil {
 			return err
 		}
 	}

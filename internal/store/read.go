@@ -128,12 +128,12 @@ func (s *Store) CountPipelines(ctx context.Context, instance ci.InstanceID, proj
 	return n, err
 }
 
-// UndatedPipelineIDs gives the ids of a project's live pipelines that have no
-// updated_at and were created at or after from, in ascending order: some
-// external ones.
+// UndatedPipelineIDs gives the ids of a project's live external pipelines that
+// have no updated_at and were created at or after from, in ascending order.
+// Others without one were told of by a hook, and wait for a poll.
 func (s *Store) UndatedPipelineIDs(ctx context.Context, instance ci.InstanceID, project ci.ProjectID, from time.Time) ([]ci.PipelineID, error) {
 	var ids []ci.PipelineID
-	err := s.each(ctx, `SELECT id FROM pipelines WHERE instance_id = $1 AND project_id = $2 AND updated_at IS NULL
+	err := s.each(ctx, `SELECT id FROM pipelines WHERE instance_id = $1 AND project_id = $2 AND updated_at IS NULL AND source = 'external'
 		AND deleted_at IS NULL AND (created_at IS NULL OR created_at >= $3) ORDER BY id`, []any{int64(instance), int64(project), from.UTC()},
 		func(row []any) error {
 			ids = append(ids, ci.PipelineID(row[0].(int64)))

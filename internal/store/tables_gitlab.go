@@ -12,7 +12,7 @@ func deletedAt() Column {
 }
 
 func syncedAt() Column {
-	return Column{Name: "synced_at", Type: Timestamp, Meaning: "when the answer that this row came from was asked for"}
+	return Column{Name: "synced_at", Type: Timestamp, Meaning: "when the answer that this row came from was asked for; of a web hook, the newest time in it"}
 }
 
 func timePrecision() Column {
@@ -128,7 +128,7 @@ func pipelinesTable() Table {
 		{Name: "upstream_pipeline_id", Type: BigInt, Nullable: true, Meaning: "the pipeline of another project whose bridge started it", References: "pipelines.id",
 			keep: keepAlways, keepWhy: "it never changes; most answers leave it to be found through the bridge"},
 		{Name: "created_at", Type: Timestamp, Nullable: true, Meaning: "when it was created"},
-		{Name: "updated_at", Type: Timestamp, Nullable: true, Meaning: "when GitLab last changed it; tells newer answers from older ones"},
+		{Name: "updated_at", Type: Timestamp, Nullable: true, Meaning: "when GitLab last changed it; tells newer answers from older ones; NULL while only a web hook told of the last change"},
 		{Name: "started_at", Type: Timestamp, Nullable: true, Meaning: "when its first job started"},
 		{Name: "finished_at", Type: Timestamp, Nullable: true, Meaning: "when its last job ended; a later retry moves it"},
 		{Name: "committed_at", Type: Timestamp, Nullable: true, Meaning: "commit time of sha",

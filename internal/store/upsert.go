@@ -10,28 +10,32 @@ import (
 
 // upsert gives the statement that writes t's staging table into t.
 func upsert(t *Table) string {
-	keys := t.Keys()
-	columns := quoteNames(t.ColumnNames())
-	var selected, set []string
+	var set []string
 	for i := range t.Columns {
-		c := &t.Columns[i]
-		selected = append(selected, stagedValue(c))
-		if !c.Key {
+		if c := &t.Columns[i]; !c.Key {
 			set = append(set, quoteName(c.Name)+" = "+merged(t, c))
 		}
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "INSERT INTO %s (%s)\nSELECT %s FROM %s\nORDER BY %s\nON CONFLICT (%s) DO ",
-		quoteName(t.Name), columns, strings.Join(selected, ", "), quoteName(stage(t)), quoteNames(keys), quoteNames(keys))
 	if len(set) == 0 {
-		b.WriteString("NOTHING")
-		return b.String()
+		return insertStaged(t) + "NOTHING"
 	}
-	fmt.Fprintf(&b, "UPDATE SET %s", strings.Join(set, ",\n  "))
+	statement := insertStaged(t) + "UPDATE SET " + strings.Join(set, ",\n  ")
 	if newer := storedIsNewer(t, "excluded"); newer != "" {
-		fmt.Fprintf(&b, "\nWHERE NOT (%s)", newer)
+		statement += "\nWHERE NOT (" + newer + ")"
 	}
-	return b.String()
+	return statement
+}
+
+// insertStaged is a statement up to what is to be done with rows whose key is
+// there already.
+func insertStaged(t *Table) string {
+	keys := quoteNames(t.Keys())
+	var selected []string
+	for i := range t.Columns {
+		selected = append(selected, stagedValue(&t.Columns[i]))
+	}
+	return fmt.Sprintf("INSERT INTO %s (%s)\nSELECT %s FROM %s\nORDER BY %s\nON CONFLICT (%s) DO ",
+		quoteName(t.Name), quoteNames(t.ColumnNames()), strings.Join(selected, ", "), quoteName(stage(t)), keys, keys)
 }
 
 // merged is the value that a column gets when incoming replaces stored.
@@ -59,14 +63,16 @@ func keepCondition(t *Table, k keep, incoming string) string {
 	same := func(column string) string {
 		return fmt.Sprintf("%s.%s IS NOT DISTINCT FROM %s.%s", quoteName(t.Name), column, incoming, column)
 	}
+	// One of the two may be cut to whole seconds.
+	sameStart := fmt.Sprintf("date_trunc('second', %s.started_at) IS NOT DISTINCT FROM date_trunc('second', %s.started_at)", quoteName(t.Name), incoming)
 	switch k {
 	case keepSameVersion:
 		return fmt.Sprintf("date_trunc('second', %[1]s.updated_at) = date_trunc('second', %[2]s.updated_at) AND %[3]s",
 			quoteName(t.Name), incoming, same("status"))
 	case keepSameRun:
-		return fmt.Sprintf("%s AND (%s.started_at IS NOT NULL OR %s)", same("started_at"), quoteName(t.Name), same("status"))
+		return fmt.Sprintf("%s AND (%s.started_at IS NOT NULL OR %s)", sameStart, quoteName(t.Name), same("status"))
 	case keepSameState:
-		return same("started_at") + " AND " + same("status")
+		return sameStart + " AND " + same("status")
 	}
 	return "true"
 }
