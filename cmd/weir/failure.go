@@ -18,6 +18,7 @@ const (
 	exitIncomplete  = 3   // an import ended without everything; what it read is kept
 	exitCredentials = 4   // a token is wrong, or may too little
 	exitGitLab      = 5   // GitLab cannot be reached, fails, or refuses for now
+	exitThreshold   = 6   // a report breaches what --fail-on asks for
 	exitInterrupted = 130 // a signal ended it, as shells say
 )
 

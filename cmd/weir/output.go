@@ -25,16 +25,18 @@ const (
 	asJSON   format = "json"   // one document: an array of objects, or an object
 	asNDJSON format = "ndjson" // one object a line, written as rows arrive
 	asCSV    format = "csv"    // RFC 4180 with a header line; NULL is empty, an empty text is ""
+
+	asMarkdown format = "md" // a table to paste into an issue: as table, in Markdown
 )
 
 func formatOf(name string) (format, error) {
 	switch f := format(name); f {
-	case asTable, asJSON, asNDJSON, asCSV:
+	case asTable, asJSON, asNDJSON, asCSV, asMarkdown:
 		return f, nil
 	}
 	return "", &usageError{
 		cause:  fmt.Sprintf("the output format is %q, which is none", name),
-		remedy: "Use table, json, ndjson or csv.",
+		remedy: "Use table, json, ndjson, csv or md.",
 	}
 }
 
@@ -60,6 +62,8 @@ func newRowWriter(out io.Writer, f format, columns []string) (rowWriter, error) 
 		return w, w.write(header)
 	case asJSON, asNDJSON:
 		return &objectWriter{out: buffered, names: objectNames(columns), array: f == asJSON}, nil
+	case asMarkdown:
+		return newMarkdownWriter(buffered, columns), nil
 	}
 	return newTableWriter(buffered, columns), nil
 }

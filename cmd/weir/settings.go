@@ -37,7 +37,7 @@ func settingKinds() []settingKind {
 	return []settingKind{
 		{name: "data", usage: "directory of weir's data (default $XDG_DATA_HOME/weir, else ~/.local/share/weir)", noFile: true},
 		{name: "database", usage: "where the imported rows are: a postgres:// URL (default a DuckDB file in the data directory)"},
-		{name: "output", shorthand: "o", fallback: "table", usage: "how answers are written: table, json, ndjson or csv"},
+		{name: "output", shorthand: "o", fallback: "table", usage: "how answers are written: table, json, ndjson, csv or md"},
 		{name: "secret-key-file", usage: "file of the key that seals credentials (default secret.key in the data directory)"},
 		{name: "log-level", fallback: "error", usage: "what is logged to stderr: debug, info, warn or error (weir serve: info)"},
 		{name: "listen", fallback: "127.0.0.1:8080", usage: "address that weir serve listens on"},

@@ -12,6 +12,7 @@ import (
 
 	"github.com/weirhq/weir/internal/ci"
 	"github.com/weirhq/weir/internal/control"
+	"github.com/weirhq/weir/internal/metric"
 	"github.com/weirhq/weir/internal/store"
 )
 
@@ -21,6 +22,7 @@ type Config struct {
 	Store   *store.Store
 	Control *control.Control
 	Engine  Engine
+	Metrics *metric.Engine
 	Version Version // Engine, EngineVersion and SchemaVersion are asked of Store
 	PID     int     // of this process, for Health
 	TempDir string  // where an export may write before it is sent; "": the system's
@@ -83,6 +85,7 @@ func New(cfg Config) *API {
 	a.registerSyncs()
 	a.registerStatus()
 	a.registerQuery()
+	a.registerReports()
 	a.registerSchema()
 	a.registerExport()
 	a.registerDoctor()

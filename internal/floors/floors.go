@@ -70,7 +70,7 @@ var Rules = []Rule{
 	// the store, and the gitlab client with its governors.
 	{
 		Package: "internal/server", Floor: 4,
-		Imports: []string{"api", "web", "importer", "control", "catalog", "ci", "gitlab", "store"}, Modules: []string{"golang.org/x/sync"},
+		Imports: []string{"api", "web", "importer", "control", "catalog", "ci", "gitlab", "metric", "store"}, Modules: []string{"golang.org/x/sync"},
 	},
 
 	{Package: "cmd/weir", Floor: 5, Imports: []string{"*"}, Modules: []string{"*"}},

@@ -73,7 +73,7 @@ func (t Table) MarshalJSON() ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteByte('{')
 	add := func(key string, value any) error {
-		text, err := json.Marshal(value)
+		text, err := plainJSON(value)
 		if b.Len() > 1 {
 			b.WriteByte(',')
 		}
@@ -130,6 +130,15 @@ func (t Table) MarshalJSON() ([]byte, error) {
 	return b.Bytes(), err
 }
 
+// plainJSON writes < and > as they are: SQL is full of them.
+func plainJSON(value any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(value)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+}
+
 func (r *Row) json(compared bool) (json.RawMessage, error) {
 	var b bytes.Buffer
 	b.WriteByte('{')
@@ -137,11 +146,11 @@ func (r *Row) json(compared bool) (json.RawMessage, error) {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		name, err := json.Marshal(c.Name)
+		name, err := plainJSON(c.Name)
 		if err != nil {
 			return nil, err
 		}
-		value, err := json.Marshal(plainValue(c.Value))
+		value, err := plainJSON(plainValue(c.Value))
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", c.Name, err)
 		}
@@ -193,6 +202,11 @@ func (e *Engine) answer(ctx context.Context, v *store.View, q *question) (result
 	if err != nil {
 		return result{}, fmt.Errorf("metric %s: %w\n%s", q.metric.name, err, sql)
 	}
+	for _, c := range columns {
+		if own(c.Name) {
+			r.names = append(r.names, c.Name)
+		}
+	}
 	for _, values := range rows {
 		r.add(q, columns, values)
 	}
@@ -212,7 +226,7 @@ func (e *Engine) answer(ctx context.Context, v *store.View, q *question) (result
 func (r *result) add(q *question, columns []store.ResultColumn, values []any) {
 	row := Row{}
 	var shown, hidden []any
-	var own []Cell
+	var cells []Cell
 	for i, c := range columns {
 		name, isDim := strings.CutPrefix(c.Name, "by_")
 		switch {
@@ -224,16 +238,18 @@ func (r *result) add(q *question, columns []store.ResultColumn, values []any) {
 		case c.Name == "coarse":
 			r.coarse = r.coarse || values[i] == true
 		default:
-			own = append(own, Cell{c.Name, numberOf(values[i])})
-			if !slices.Contains(r.names, c.Name) {
-				r.names = append(r.names, c.Name)
-			}
+			cells = append(cells, Cell{c.Name, numberOf(values[i])})
 		}
 	}
-	row.Cells = append(row.Cells, own...)
+	row.Cells = append(row.Cells, cells...)
 	row.sort = slices.Concat(shown, hidden)
 	row.key = fmt.Sprintf("%q", row.sort)
 	r.rows = append(r.rows, row)
+}
+
+// own says whether a column is a key of the metric's own.
+func own(column string) bool {
+	return column != "coarse" && !strings.HasPrefix(column, "by_") && !strings.HasPrefix(column, "key_")
 }
 
 // pivot makes one row of the rows that differ in their status only.

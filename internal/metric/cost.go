@@ -75,7 +75,12 @@ func ReadCosts(text []byte) (*Costs, error) {
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	d.KnownFields(true)
 	if err := d.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
-		return nil, badCosts(strings.TrimPrefix(err.Error(), "yaml: "), err)
+		text := strings.TrimPrefix(err.Error(), "yaml: ")
+		var several *yaml.TypeError
+		if errors.As(err, &several) {
+			text = strings.Join(several.Errors, "; ")
+		}
+		return nil, badCosts(text, err)
 	}
 	if err := d.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return nil, badCosts("it holds more than one document", err)

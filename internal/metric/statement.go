@@ -65,7 +65,7 @@ func (s *statement) finish(sql string) (string, error) {
 	for i, text := range s.typed {
 		sql = strings.ReplaceAll(sql, fmt.Sprintf("\x00%d\x00", i), strings.ReplaceAll(text, "\x00", ""))
 	}
-	return sql, s.failed
+	return strings.TrimSpace(sql), s.failed
 }
 
 var (

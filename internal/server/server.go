@@ -123,8 +123,12 @@ func Open(ctx context.Context, cfg Config) (_ *Server, err error) {
 		return nil, err
 	}
 	s.told = announcement{Address: "http://" + s.listener.Addr().String(), Token: rand.Text() + rand.Text(), PID: os.Getpid()}
+	metrics, err := openMetrics(s.dataDir, s.store, cfg.Now)
+	if err != nil {
+		return nil, err
+	}
 	s.handler = s.routes(api.New(api.Config{
-		Log: cfg.Log, Store: s.store, Control: s.control, Engine: s.engine, Version: version,
+		Log: cfg.Log, Store: s.store, Control: s.control, Engine: s.engine, Metrics: metrics, Version: version,
 		PID: s.told.PID, TempDir: s.dataDir, Now: cfg.Now,
 	}))
 	return s, nil
