@@ -128,7 +128,7 @@ func (c *call) run(fields []*graphQLField) *answer {
 	c.server.mu.Lock()
 	set := c.server.graphQL
 	c.server.mu.Unlock()
-	x := &graphQLRun{call: c, r: c.render(), set: set, score: score, limit: limit, w: &jsonWriter{b: make([]byte, 0, 1<<14)}}
+	x := &graphQLRun{call: c, r: c.render(), set: set, score: score, limit: limit, w: &jsonWriter{b: make([]byte, 0, 1<<16)}}
 	x.w.open('{')
 	x.w.object("data")
 	x.query(fields)
