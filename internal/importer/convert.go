@@ -118,6 +118,48 @@ func convertPipeline(project ci.Project, p gitlab.Pipeline, askedAt time.Time) c
 	return row
 }
 
+// convertRun makes a row of a pipeline as GraphQL gives it. Its list item, which
+// is the same version, says when it was created and changed to the millisecond.
+func convertRun(project ci.Project, run gitlab.Run, item gitlab.PipelineListItem, askedAt time.Time) ci.Pipeline {
+	row := convertPipeline(project, run.Pipeline, askedAt)
+	row.TimePrecision = ci.Seconds
+	row.CreatedAt, row.UpdatedAt = at(item.CreatedAt), at(item.UpdatedAt)
+	row.WebURL = item.WebURL.Ptr()
+	row.FailureReason = run.FailureReason.Ptr()
+	if upstream, ok := run.UpstreamID.Get(); ok {
+		if row.Source != nil && *row.Source == ci.SourceParent {
+			row.ParentPipelineID = new(ci.PipelineID(upstream))
+		} else {
+			row.UpstreamPipelineID = new(ci.PipelineID(upstream))
+		}
+	}
+	return row
+}
+
+// convertRunJob makes a row of a job as GraphQL gives it. GraphQL has no word
+// for why a job failed, only a sentence, and none for a failed script; any
+// other failure is left unexplained.
+func convertRunJob(project ci.Project, run gitlab.Run, j gitlab.RunJob, askedAt time.Time) (row ci.Job, explained bool) {
+	row = convertJob(project, ci.PipelineID(run.ID), ci.JobKind(j.Kind), j.Job, askedAt)
+	if commit, ok := run.Commit.Get(); ok {
+		row.CommitCommittedAt = at(commit.CommittedDate) // a job has its pipeline's commit
+	}
+	if row.WebURL == nil && project.WebURL != nil && row.Kind == ci.Bridge {
+		row.WebURL = new(*project.WebURL + "/-/jobs/" + formatID(j.ID)) // where REST says it is
+	}
+	row.TimePrecision = ci.Seconds
+	row.Manual = j.Manual.Ptr()
+	row.QueuedAt = at(j.QueuedAt)
+	if row.Status != ci.Failed || row.Kind == ci.External {
+		return row, true
+	}
+	if _, ok := j.FailureMessage.Get(); ok || row.Kind == ci.Bridge { // a bridge has no script
+		return row, false
+	}
+	row.FailureReason = new("script_failure")
+	return row, true
+}
+
 func convertJob(project ci.Project, pipeline ci.PipelineID, kind ci.JobKind, j gitlab.Job, askedAt time.Time) ci.Job {
 	row := ci.Job{
 		InstanceID:      project.InstanceID,

@@ -23,12 +23,10 @@ func (v *visit) externals(ctx context.Context) error {
 		return err
 	}
 	began := v.run.now()
-	if err := v.stream(ctx, one(items), nil); err != nil {
+	if err := v.stream(ctx, nil, one(items), nil); err != nil {
 		return err
 	}
-	if v.cursor.External == nil || v.since.Before(*v.cursor.External) {
-		v.cursor.External = new(v.since)
-	}
+	v.externalsReadTo(v.since)
 	if !whole {
 		return nil
 	}
@@ -37,6 +35,13 @@ func (v *visit) externals(ctx context.Context) error {
 		return err
 	}
 	return v.commit(store.Batch{Deleted: deleted})
+}
+
+// externalsReadTo notes how far back the externals are stored.
+func (v *visit) externalsReadTo(since time.Time) {
+	if v.cursor.External == nil || since.Before(*v.cursor.External) {
+		v.cursor.External = &since
+	}
 }
 
 // listExternals gives the pipelines of the list that no other list shows, and

@@ -37,13 +37,14 @@ func (v *visit) compare(ctx context.Context, l list, c *coverage, total *int64) 
 // second time before anything counts as missing.
 func (v *visit) reconcile(ctx context.Context, l list, c *coverage) error {
 	began := v.run.now()
+	*l.ahead = nil // from the top again
 	listed := make(map[ci.PipelineID]bool)
 	first := v.walk(l, c.From, time.Time{})
-	if err := v.stream(ctx, collect(listed, first.since(ctx, c.From)), nil); err != nil {
+	if err := v.stream(ctx, v.ahead(l), collect(listed, first.since(ctx, c.From)), nil); err != nil {
 		return err
 	}
 	second := v.walk(l, first.seekFrom(), time.Time{})
-	if err := v.stream(ctx, collect(listed, second.since(ctx, second.floor)), nil); err != nil {
+	if err := v.stream(ctx, v.ahead(l), collect(listed, second.since(ctx, second.floor)), nil); err != nil {
 		return err
 	}
 	stored, err := v.run.store.PipelineIDs(ctx, v.project.InstanceID, v.project.ID, c.From, l.child)

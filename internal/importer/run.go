@@ -24,6 +24,8 @@ type run struct {
 	progress  *progress
 	stats     gitlab.Stats // of the client before the run
 	people    *people
+	bulkSize  *bulkSize              // nil unless the plan is graphql
+	kinds     map[ci.ProjectID]kinds // what a probe has said
 
 	mu       sync.Mutex
 	sync     ci.Sync
@@ -52,7 +54,7 @@ var phases = []struct {
 }
 
 func newRun(i *Importer, src Source, o Options, emit func(Event)) *run {
-	r := &run{Importer: i, source: src, options: o, stats: src.Client.Stats(), people: newPeople(), words: make(map[string]bool)}
+	r := &run{Importer: i, source: src, options: o, stats: src.Client.Stats(), people: newPeople(), kinds: make(map[ci.ProjectID]kinds), words: make(map[string]bool)}
 	r.progress = newProgress(emit, i.now, func(e *Event) {
 		s := r.source.Client.Stats()
 		e.Sync = r.sync.ID
@@ -135,6 +137,7 @@ func (r *run) importAll(ctx context.Context) error {
 	if err != nil || r.source.Kind == KindGitLab {
 		return err
 	}
+	r.openBulk(ctx, projects)
 	visits, err := r.visits(ctx, projects)
 	if err != nil {
 		return err
@@ -269,7 +272,7 @@ func (r *run) syncError(project *ci.ProjectID, code ci.Code, detail string) ci.S
 		Code: string(code), Detail: detail, At: r.now().UTC(),
 	}
 	switch code {
-	case ci.CIDisabledCode, ci.UnknownValue, ci.ProjectNotFound: // nothing is missing
+	case ci.CIDisabledCode, ci.UnknownValue, ci.ProjectNotFound, ci.PlanFallback: // nothing is missing
 	default:
 		r.serious = true
 	}

@@ -29,29 +29,34 @@ const base = "https://gitlab.test"
 // lets the world move on and does it again.
 func TestSyncHoldsTheTruth(t *testing.T) {
 	for engine, open := range engines {
-		for seed := range uint64(3) {
-			t.Run(fmt.Sprintf("%s/seed %d", engine, seed), func(t *testing.T) {
-				w := gitlabtest.Generate(seed, gitlabtest.Size{Groups: 4, Projects: 8, PipelinesPerProject: 25, JobsPerPipeline: 5, Days: 40, Until: today})
-				h := newHarness(t, open(t), w)
-				for round := range 4 {
-					s := h.sync(t, importer.Options{})
-					if s.State == ci.SyncRunning || s.FinishedAt == nil {
-						t.Errorf("round %d ended as %s", round, s.State)
+		for _, plan := range []string{importer.PlanDocumented, importer.PlanGraphQL} {
+			for seed := range uint64(3) {
+				t.Run(fmt.Sprintf("%s/%s/seed %d", engine, plan, seed), func(t *testing.T) {
+					w := gitlabtest.Generate(seed, gitlabtest.Size{Groups: 4, Projects: 8, PipelinesPerProject: 25, JobsPerPipeline: 5, Days: 40, Until: today})
+					h := newHarness(t, open(t), w)
+					for round := range 4 {
+						s := h.sync(t, importer.Options{Plan: plan})
+						if s.State == ci.SyncRunning || s.FinishedAt == nil {
+							t.Errorf("round %d ended as %s", round, s.State)
+						}
+						if s.Plan != plan {
+							t.Errorf("the plan was %s, want %s", s.Plan, plan)
+						}
+						h.compare(t)
+						if round == 3 {
+							break
+						}
+						random := rand.New(rand.NewPCG(seed, uint64(round)))
+						h.server.Advance(time.Duration(random.IntN(90)) * time.Minute)
+						for range 40 {
+							w.Step(random)
+						}
 					}
-					h.compare(t)
-					if round == 3 {
-						break
-					}
-					random := rand.New(rand.NewPCG(seed, uint64(round)))
-					h.server.Advance(time.Duration(random.IntN(90)) * time.Minute)
-					for range 40 {
-						w.Step(random)
-					}
-				}
-				// Now also what leaves no trace in GitLab's lists.
-				h.sync(t, importer.Options{Full: true})
-				h.compareAll(t)
-			})
+					// Now also what leaves no trace in GitLab's lists.
+					h.sync(t, importer.Options{Full: true, Plan: plan})
+					h.compareAll(t)
+				})
+			}
 		}
 	}
 }
@@ -91,6 +96,61 @@ func TestSecondSyncAsksOnlyForWhatChanged(t *testing.T) {
 		t.Errorf("one late pipeline took %d requests, want %d: %v", got, want, h.server.RequestCount())
 	}
 	h.compare(t)
+}
+
+// TestGraphQLTakesFewRequests counts what the plan promises: a list and a
+// little more than a page of a hundred pipelines, jobs and all, a project.
+func TestGraphQLTakesFewRequests(t *testing.T) {
+	const projects = 20
+	w := gitlabtest.Uniform(projects, 100, 8)
+	h := newHarness(t, openDuckDB(t), w)
+	h.sync(t, importer.Options{Plan: importer.PlanGraphQL})
+	const discovery, probes, growing = 3, 3, 24 // until the page has grown to a hundred in all projects under way
+	if got, most := h.requests(), discovery+probes+projects+projects+growing; got > most {
+		t.Errorf("the import took %d requests, want at most %d: %v", got, most, h.server.RequestCount())
+	}
+	h.compare(t)
+	h.server.ResetRequests()
+	h.sync(t, importer.Options{Plan: importer.PlanGraphQL})
+	if got, want := h.requests(), discovery+probes+projects; got != want {
+		t.Errorf("an idle sync took %d requests, want %d: %v", got, want, h.server.RequestCount())
+	}
+}
+
+// TestGraphQLThatFails leaves nothing out: the documented plan takes over, and
+// the sync says why.
+func TestGraphQLThatFails(t *testing.T) {
+	for name, fault := range map[string]gitlabtest.FaultKind{
+		"unavailable": gitlabtest.Unavailable, "garbage": gitlabtest.GarbageJSON, "HTML": gitlabtest.HTMLPage, "not found": gitlabtest.NotFound,
+	} {
+		for _, from := range []int{0, 4} { // at once, or once the run relies on it
+			t.Run(fmt.Sprintf("%s from %d", name, from), func(t *testing.T) {
+				h := newHarness(t, openDuckDB(t), smallWorld())
+				asked := 0
+				h.server.Fault(func(_ int, r *http.Request) gitlabtest.Fault {
+					if r.URL.Path != "/api/graphql" {
+						return gitlabtest.Fault{}
+					}
+					if asked++; asked <= from {
+						return gitlabtest.Fault{}
+					}
+					return gitlabtest.Fault{Kind: fault}
+				})
+				s := h.sync(t, importer.Options{Plan: importer.PlanGraphQL})
+				if s.State != ci.SyncComplete {
+					t.Errorf("state %s, want complete: nothing is missing", s.State)
+				}
+				rows, err := h.store.SyncErrors(t.Context(), s.ID)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(rows) == 0 || rows[0].Code != string(ci.PlanFallback) {
+					t.Errorf("sync_errors %v, want plan_fallback", rows)
+				}
+				h.compare(t)
+			})
+		}
+	}
 }
 
 // TestInterruptedAfterEveryRequest stops a sync after each single request, in

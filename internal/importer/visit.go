@@ -25,15 +25,16 @@ type visit struct {
 	cursor  cursor
 	since   time.Time // the horizon
 
-	client   *gitlab.Client // counts into spent
-	spent    atomic.Int64   // requests of this visit
-	caughtUp bool
-	own      *walk // what is left of the backfill
-	children *walk
-	followed map[ci.PipelineID]bool // were open when the visit began
-	fetched  map[ci.PipelineID]bool // in this visit
-	faults   int                    // pipelines in a row that could not be read
-	fault    *string                // code of the last thing that failed in this visit
+	client                  *gitlab.Client // counts into spent
+	spent                   atomic.Int64   // requests of this visit
+	caughtUp                bool
+	own                     *walk // what is left of the backfill
+	children                *walk
+	ownAhead, childrenAhead *bulk
+	followed                map[ci.PipelineID]bool // were open when the visit began
+	fetched                 map[ci.PipelineID]bool // in this visit
+	faults                  int                    // pipelines in a row that could not be read
+	fault                   *string                // code of the last thing that failed in this visit
 }
 
 // newVisit takes up a project where the last visit left it.
@@ -93,13 +94,25 @@ type list struct {
 	child    bool
 	coverage func(*cursor) *coverage
 	rest     **walk
+	ahead    **bulk
 }
 
 func (v *visit) lists() [2]list {
 	return [2]list{
-		{coverage: func(c *cursor) *coverage { return &c.Own }, rest: &v.own},
-		{source: string(ci.SourceParent), child: true, coverage: func(c *cursor) *coverage { return &c.Children }, rest: &v.children},
+		{coverage: func(c *cursor) *coverage { return &c.Own }, rest: &v.own, ahead: &v.ownAhead},
+		{source: string(ci.SourceParent), child: true, coverage: func(c *cursor) *coverage { return &c.Children }, rest: &v.children, ahead: &v.childrenAhead},
 	}
+}
+
+// ahead gives the list's bulk; nil when the plan has none.
+func (v *visit) ahead(l list) *bulk {
+	if v.run.bulkSize == nil {
+		return nil
+	}
+	if *l.ahead == nil {
+		*l.ahead = &bulk{visit: v, source: l.source, runs: make(map[int64]readRun)}
+	}
+	return *l.ahead
 }
 
 func (v *visit) walk(l list, floor, before time.Time) *walk {
@@ -115,7 +128,12 @@ func (v *visit) pipelines(ctx context.Context, o gitlab.PipelineListOptions) pip
 func (v *visit) catchUp(ctx context.Context) error {
 	for _, l := range v.lists() {
 		var err error
-		if c := l.coverage(&v.cursor); c.read() {
+		c := l.coverage(&v.cursor)
+		if known := v.run.kinds[v.project.ID]; l.child && known.known && !known.children {
+			v.nothingIn(c, known)
+			continue
+		}
+		if c.read() {
 			err = v.catchUpList(ctx, l, c)
 		} else {
 			err = v.openList(ctx, l, c)
@@ -124,10 +142,24 @@ func (v *visit) catchUp(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := v.externals(ctx); err != nil {
+	if known := v.run.kinds[v.project.ID]; known.known && !known.external {
+		v.externalsReadTo(v.since)
+	} else if err := v.externals(ctx); err != nil {
 		return err
 	}
 	return v.followOpen(ctx)
+}
+
+// nothingIn notes of a list that a probe found it empty. From stays no later
+// than the horizon, so that whatever appears in it later is found.
+func (v *visit) nothingIn(c *coverage, known kinds) {
+	if !c.read() {
+		c.To = v.since
+	}
+	if !c.read() || c.From.After(v.since) {
+		c.From = v.since
+	}
+	c.Asked = serverNow(known.answer.Date, known.answer.AskedAt)
 }
 
 // openList begins a list that was never read: nothing is covered yet, and the
@@ -152,7 +184,7 @@ func (v *visit) openList(ctx context.Context, l list, c *coverage) error {
 func (v *visit) catchUpList(ctx context.Context, l list, c *coverage) error {
 	if g := c.Gap; g != nil {
 		w := v.walk(l, c.To, g.Before)
-		err := v.stream(ctx, w.since(ctx, c.To), func(item gitlab.PipelineListItem) {
+		err := v.stream(ctx, v.ahead(l), w.since(ctx, c.To), func(item gitlab.PipelineListItem) {
 			g.Before = item.UpdatedAt.Or(gitlab.Time{}).Time
 		})
 		if err != nil {
@@ -167,7 +199,7 @@ func (v *visit) catchUpList(ctx context.Context, l list, c *coverage) error {
 		return err
 	}
 	to, asked := w.seekFrom(), w.asked
-	err := v.stream(ctx, w.since(ctx, c.To), func(item gitlab.PipelineListItem) {
+	err := v.stream(ctx, v.ahead(l), w.since(ctx, c.To), func(item gitlab.PipelineListItem) {
 		c.Gap = &gap{To: to, Asked: asked, Before: item.UpdatedAt.Or(gitlab.Time{}).Time}
 	})
 	if err != nil {
@@ -189,7 +221,7 @@ func (v *visit) backfill(ctx context.Context, l list, until time.Time) error {
 	if *l.rest == nil {
 		*l.rest = v.walk(l, v.since, c.From)
 	}
-	err := v.stream(ctx, (*l.rest).since(ctx, until), func(item gitlab.PipelineListItem) {
+	err := v.stream(ctx, v.ahead(l), (*l.rest).since(ctx, until), func(item gitlab.PipelineListItem) {
 		c.From = item.UpdatedAt.Or(gitlab.Time{}).Time
 	})
 	if err != nil {
@@ -210,7 +242,7 @@ func (v *visit) followOpen(ctx context.Context) error {
 	if len(items) == 0 {
 		return nil
 	}
-	return v.stream(ctx, one(items), nil)
+	return v.stream(ctx, nil, one(items), nil)
 }
 
 // one is a sequence of a single group.
@@ -229,13 +261,14 @@ type slot struct {
 // stream fetches the pipelines of the groups that need it, many at a time, and
 // writes them in the order in which they came. passed is called for each one
 // that is stored for good, fetched or not, in that order, just before its
-// commit: it moves the cursor. When ctx ends, what was fetched is still kept.
-func (v *visit) stream(ctx context.Context, groups iter.Seq2[[]gitlab.PipelineListItem, error], passed func(gitlab.PipelineListItem)) error {
+// commit: it moves the cursor. ahead, when not nil, has many of them in one
+// answer. When ctx ends, what was fetched is still kept.
+func (v *visit) stream(ctx context.Context, ahead *bulk, groups iter.Seq2[[]gitlab.PipelineListItem, error], passed func(gitlab.PipelineListItem)) error {
 	g, ctx := errgroup.WithContext(ctx)
 	slots := make(chan *slot, pipelinesInFlight)
 	g.Go(func() error {
 		defer close(slots)
-		return v.launch(ctx, g, groups, slots)
+		return v.launch(ctx, g, ahead, groups, slots)
 	})
 	g.Go(func() error { return v.land(ctx, slots, passed) })
 	return g.Wait()
@@ -243,7 +276,7 @@ func (v *visit) stream(ctx context.Context, groups iter.Seq2[[]gitlab.PipelineLi
 
 // launch starts the fetches. Its own errors travel as a slot, behind the
 // pipelines that were listed before.
-func (v *visit) launch(ctx context.Context, g *errgroup.Group, groups iter.Seq2[[]gitlab.PipelineListItem, error], slots chan<- *slot) error {
+func (v *visit) launch(ctx context.Context, g *errgroup.Group, ahead *bulk, groups iter.Seq2[[]gitlab.PipelineListItem, error], slots chan<- *slot) error {
 	for items, err := range groups {
 		var needed []bool
 		if err == nil {
@@ -258,23 +291,55 @@ func (v *visit) launch(ctx context.Context, g *errgroup.Group, groups iter.Seq2[
 			}
 			return nil
 		}
+		list := make([]*slot, len(items))
+		var missing []*slot
 		for i, item := range items {
-			s := &slot{item: item, ready: make(chan struct{})}
+			list[i] = &slot{item: item, ready: make(chan struct{})}
+			if needed[i] {
+				missing = append(missing, list[i])
+			} else {
+				close(list[i].ready)
+			}
+		}
+		if ahead != nil && len(missing) > 0 {
+			g.Go(func() error { return v.fetchAhead(ctx, g, ahead, missing) })
+		}
+		for i, s := range list {
 			select {
 			case slots <- s: // full while the store lags behind
 			case <-ctx.Done():
 				return nil
 			}
-			if !needed[i] {
-				close(s.ready)
-				continue
+			if ahead == nil && needed[i] {
+				g.Go(func() error { return v.fetchOne(ctx, s) })
 			}
-			g.Go(func() error {
-				defer close(s.ready)
-				s.bundle = fetchDocumented(ctx, v.client, v.project, ci.PipelineID(s.item.ID))
-				return nil
-			})
 		}
+	}
+	return nil
+}
+
+// fetchOne reads one pipeline by the documented plan.
+func (v *visit) fetchOne(ctx context.Context, s *slot) error {
+	defer close(s.ready)
+	s.bundle = fetchDocumented(ctx, v.client, v.project, ci.PipelineID(s.item.ID))
+	return nil
+}
+
+// fetchAhead gives the slots what the bulk has of them, and reads the others by
+// the documented plan.
+func (v *visit) fetchAhead(ctx context.Context, g *errgroup.Group, ahead *bulk, slots []*slot) error {
+	items := make([]gitlab.PipelineListItem, len(slots))
+	for i, s := range slots {
+		items[i] = s.item
+	}
+	bundles := ahead.fetch(ctx, items)
+	for _, s := range slots {
+		if made, ok := bundles[s.item.ID]; ok {
+			s.bundle = made
+			close(s.ready)
+			continue
+		}
+		g.Go(func() error { return v.fetchOne(ctx, s) })
 	}
 	return nil
 }

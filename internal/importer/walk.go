@@ -170,11 +170,16 @@ func (w *walk) open(page gitlab.Page[gitlab.PipelineListItem]) {
 	if len(page.Items) > 0 {
 		w.newest = page.Items[0].UpdatedAt.Or(gitlab.Time{}).Time
 	}
-	now := page.Date
-	if now.IsZero() {
-		now = page.AskedAt
+	w.asked = serverNow(page.Date, page.AskedAt)
+}
+
+// serverNow is GitLab's clock when something was asked, less overlap: what was
+// changed before is in the answer. An answer without a Date goes by ours.
+func serverNow(date, askedAt time.Time) time.Time {
+	if date.IsZero() {
+		date = askedAt
 	}
-	w.asked = now.Add(-overlap).UTC().Truncate(time.Millisecond)
+	return date.Add(-overlap).UTC().Truncate(time.Millisecond)
 }
 
 // seekFrom is where the next visit must start: at the newest row, less the
