@@ -18,44 +18,51 @@ import (
 // again with nothing new.
 func BenchmarkImport(b *testing.B) {
 	program := build(b)
-	for _, latency := range []time.Duration{0, 50 * time.Millisecond} {
-		b.Run(fmt.Sprintf("latency=%s", latency), func(b *testing.B) {
-			for range b.N {
-				g := start(b, gitlabtest.Uniform(10, 1_000, 10))
-				g.server.Latency("", latency)
-				data := b.TempDir()
-				g.weir(b, program, data, "connect", "gitlab-pipelines", "--url", g.url, "--since", "all")
-				g.server.ResetRequests()
-				first := g.weir(b, program, data, "sync")
-				imported := g.server.RequestCount()[""]
-				g.server.ResetRequests()
-				idle := g.weir(b, program, data, "sync")
-				b.ReportMetric(float64(imported), "requests")
-				b.ReportMetric(first.took.Seconds(), "seconds")
-				b.ReportMetric(first.cpu.Seconds(), "cpu-seconds")
-				b.ReportMetric(first.memory/1e6, "peak-MB")
-				b.ReportMetric(size(b, filepath.Join(data, "weir.duckdb"))/1e6, "file-MB")
-				b.ReportMetric(float64(g.server.RequestCount()[""]), "idle-requests")
-				b.ReportMetric(idle.took.Seconds(), "idle-seconds")
-				b.ReportMetric(0, "ns/op") // seconds says it
-			}
-		})
+	for _, plan := range plans {
+		for _, latency := range []time.Duration{0, 50 * time.Millisecond} {
+			b.Run(fmt.Sprintf("plan=%s/latency=%s", plan, latency), func(b *testing.B) {
+				for range b.N {
+					measure(b, program, plan, latency, gitlabtest.Uniform(10, 1_000, 10))
+				}
+			})
+		}
 	}
+}
+
+var plans = []string{"documented", "graphql"}
+
+// measure imports a world, asks again with nothing new, and reports both.
+func measure(b *testing.B, program, plan string, latency time.Duration, w *gitlabtest.World) {
+	b.Helper()
+	g := start(b, w)
+	g.server.Latency("", latency)
+	data := b.TempDir()
+	g.weir(b, program, data, "connect", "gitlab-pipelines", "--url", g.url, "--since", "all")
+	g.server.ResetRequests()
+	first := g.weir(b, program, data, "sync", "--plan", plan)
+	imported := g.server.RequestCount()[""]
+	g.server.ResetRequests()
+	idle := g.weir(b, program, data, "sync", "--plan", plan)
+	b.ReportMetric(float64(imported), "requests")
+	b.ReportMetric(first.took.Seconds(), "seconds")
+	b.ReportMetric(first.cpu.Seconds(), "cpu-seconds")
+	b.ReportMetric(first.memory/1e6, "peak-MB")
+	b.ReportMetric(size(b, filepath.Join(data, "weir.duckdb"))/1e6, "file-MB")
+	b.ReportMetric(float64(g.server.RequestCount()[""]), "idle-requests")
+	b.ReportMetric(idle.took.Seconds(), "idle-seconds")
+	b.ReportMetric(0, "ns/op") // seconds says it
 }
 
 // BenchmarkMediumImport counts the requests of 100 projects × 100 pipelines × 8
 // jobs, the size at which other tools were measured.
 func BenchmarkMediumImport(b *testing.B) {
 	program := build(b)
-	for range b.N {
-		g := start(b, gitlabtest.Uniform(100, 100, 8))
-		data := b.TempDir()
-		g.weir(b, program, data, "connect", "gitlab-pipelines", "--url", g.url, "--since", "all")
-		g.server.ResetRequests()
-		first := g.weir(b, program, data, "sync")
-		b.ReportMetric(float64(g.server.RequestCount()[""]), "requests")
-		b.ReportMetric(first.took.Seconds(), "seconds")
-		b.ReportMetric(0, "ns/op")
+	for _, plan := range plans {
+		b.Run("plan="+plan, func(b *testing.B) {
+			for range b.N {
+				measure(b, program, plan, 0, gitlabtest.Uniform(100, 100, 8))
+			}
+		})
 	}
 }
 
