@@ -24,8 +24,8 @@ type metric struct {
 type shape int
 
 const (
-	plainRow   shape = iota // a row is a row
-	byStatus                // a row for each status, which become keys of one row
+	plainRow shape = iota // a row is a row
+	byStatus              // a row for each status, which become keys of one row
 )
 
 // Definition is what a metric means, for people: the header of its SQL file

@@ -38,7 +38,7 @@ var (
 		dims: []Dim{Instance, Group, Project, Repository, Day, Week, Month},
 	}
 	overDeployments = grain{
-		name: "deployments", describe: "deployments", row: "d", pipeline: "d", pipe: "d.pipeline_id", at: "d.at",
+		name: "deployments", describe: "deployments", row: "d", pipeline: "d", pipe: "d.pipeline_id", at: "d.ended_at",
 		dims: slices.Concat(place(), []Dim{Environment, Tier}, when()),
 	}
 )

@@ -13,6 +13,8 @@ func list() []metric {
 		{name: "run_duration", over: overRuns, shape: plainRow, unit: "s"},
 		{name: "run_wall", over: overRuns, shape: plainRow, unit: "s"},
 		{name: "run_queue", over: overRuns, shape: plainRow, unit: "s"},
+		{name: "redundant_runs", over: overRuns, shape: plainRow, unit: "s"},
+		{name: "broken_default_branch", over: overPeriods, shape: plainRow, unit: "s"},
 		{name: "job_duration", over: overAttempts, shape: plainRow, unit: "s", more: []Dim{Status}},
 		{name: "job_queue", over: overAttempts, shape: plainRow, unit: "s", more: []Dim{Status}},
 		{name: "job_failure_rate", over: overAttempts, shape: plainRow, unit: "rate"},
@@ -20,5 +22,10 @@ func list() []metric {
 		{name: "cost", over: overAttempts, shape: plainRow, unit: "money", more: []Dim{Status}},
 		{name: "retry_waste", over: overAttempts, shape: plainRow, unit: "s", more: []Dim{Status}},
 		{name: "failures", over: overAttempts, shape: plainRow, unit: "count", more: []Dim{Status, FailureReason, FailureClass}},
+		{name: "flaky_jobs", over: overGroups, shape: plainRow, unit: "count"},
+		{name: "deployment_frequency", over: overDeployments, shape: plainRow, unit: "1/day"},
+		{name: "lead_time", over: overDeployments, shape: plainRow, unit: "s"},
+		{name: "change_failure_rate", over: overDeployments, shape: plainRow, unit: "rate"},
+		{name: "time_to_restore", over: overDeployments, shape: plainRow, unit: "s"},
 	}
 }

@@ -112,20 +112,19 @@ func (e *Engine) uncovered(ctx context.Context, v *store.View, before *question,
 	over := *before
 	over.window.To, over.back = to, 0
 	over.by = slices.DeleteFunc(slices.Clone(before.by), func(d dimension) bool { return timed(d.name) })
-	relation, g := "runs", overRuns
+	relation, g := "looked_at AS (\n/*runs*/\n)", overRuns
 	switch {
 	case strings.Contains(before.text, "/*failed*/"):
-		relation, g = "failed", overAttempts
+		relation, g = "looked_at AS (\n/*failed*/\n)", overAttempts
 	case before.metric.over.name == overDeployments.name:
-		relation, g = "deployments", overDeployments
+		relation, g = "ended AS (\n/*deployments*/\n), looked_at AS (\n  SELECT /*dims*/d.* FROM ended d/*joins*/\n"+
+			"  WHERE d.ended_at >= :from AND d.ended_at < :to/*filters*/\n)", overDeployments
 	case before.metric.over.name == overAttempts.name || before.metric.over.name == overGroups.name:
-		relation, g = "attempts", overAttempts
+		relation, g = "looked_at AS (\n/*attempts*/\n)", overAttempts
 	}
 	over.where = slices.DeleteFunc(slices.Clone(before.where), func(c condition) bool { return timed(c.dim.name) })
 	s := &statement{files: e.files}
-	sql, err := s.finish(s.fill(&over, g, `WITH looked_at AS (
-/*`+relation+`*/
-)
+	sql, err := s.finish(s.fill(&over, g, `WITH `+relation+`
 SELECT /*by*/min(c.full_path) AS project
 FROM looked_at
 JOIN project_syncs y ON y.instance_id = looked_at.instance_id AND y.project_id = looked_at.project_id

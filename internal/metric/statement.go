@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/weirhq/weir/internal/ci"
 )
 
 // A metric's SQL file is a whole statement with marks, written as comments,
@@ -20,6 +22,11 @@ import (
 //	/*by*/               the names of the values, and a comma
 //	/*group by*/         GROUP BY and those names; nothing in an undivided answer
 //	/*keys,*/            those names and a comma, within a GROUP BY of the metric's own
+//	/*filter joins*/     the tables that the filters alone are read from
+//	/*place filters*/    the filters without those by time
+//	/*deleted*/ /*tier*/ one filter alone
+//	/*same y k*/         that y and k are of one row of the answer, with AND before it
+//	/*buckets*/ /*weeks*/ stretches of time as rows of VALUES: label, begin, end
 //	/*own*/              the condition that leaves out child pipelines
 //	/*unless DIM*/       the line holds unless the question names that dimension
 //
@@ -69,7 +76,7 @@ func (s *statement) finish(sql string) (string, error) {
 }
 
 var (
-	relationMark = regexp.MustCompile(`(?m)^([ ]*)/\*(runs|attempts|failed|deployments|pushes)\*/`)
+	relationMark = regexp.MustCompile(`(?m)^([ ]*)/\*(runs|attempts|failed|deployments|judged)\*/`)
 	unlessMark   = regexp.MustCompile(`(?m)^/\*unless ([a-z_]+)\*/(.*)\n?`)
 	variableMark = regexp.MustCompile(`:([a-z_]+)`)
 )
@@ -124,7 +131,9 @@ func (s *statement) fill(q *question, over grain, text string) string {
 		"/*dims*/", selected, "/*joins*/", s.joins(q, over), "/*filters*/", s.filters(q, over), "/*deleted*/", s.deleted(q, over),
 		"/*by*/", list, "/*group by*/", group, "/*keys,*/", list, "/*own*/", own,
 		"/*price*/", s.price(q), "/*buckets*/", bucketRowsSQL(q.buckets), "/*weeks*/", bucketRowsSQL(q.wholeWeeks()),
-		"/*class*/", failureClass("failure_reason"),
+		"/*flaky reasons*/", quoteList(slices.Concat(ci.FailureReasons(ci.FailureCode), ci.FailureReasons(ci.FailureTimeout))),
+		"/*filter joins*/", s.joins(q.undivided(), over), "/*place filters*/", s.filters(q.untimed(), over)+s.deleted(q, over),
+		"/*tier*/", s.tier(q, over), "/*same y k*/", same(names),
 	).Replace(text)
 	shift := ""
 	if q.back > 0 {
@@ -243,9 +252,10 @@ func joinSQL(name string, q *question, over grain) string {
 func (s *statement) filters(q *question, over grain) string {
 	var b strings.Builder
 	for _, c := range q.where {
-		if c.dim.name != Deleted || over.name != overGroups.name { // whose attempts were filtered before they were grouped
-			b.WriteString("\n  AND " + s.condition(c, over))
+		if c.dim.name == Deleted && (over.name == overGroups.name || over.name == overPeriods.name) {
+			continue // their rows were filtered before they became groups or periods
 		}
+		b.WriteString("\n  AND " + s.condition(c, over))
 	}
 	return b.String()
 }
@@ -258,6 +268,41 @@ func (s *statement) deleted(q *question, over grain) string {
 		}
 	}
 	return ""
+}
+
+// tier is the filter of that name, on the names that it has before deployments
+// are put together; production where there is none.
+func (s *statement) tier(q *question, over grain) string {
+	for _, c := range q.where {
+		if c.dim.name == Tier {
+			c.dim.value = "coalesce(d.tier, k.tier)"
+			return "\n  AND " + s.condition(c, over)
+		}
+	}
+	return "\n  AND coalesce(d.tier, k.tier) = 'production'"
+}
+
+// undivided is the question without what divides it.
+func (q *question) undivided() *question {
+	whole := *q
+	whole.by = nil
+	return &whole
+}
+
+// untimed is the question with its filters by place alone.
+func (q *question) untimed() *question {
+	always := *q
+	always.where = slices.DeleteFunc(slices.Clone(q.where), func(c condition) bool { return c.dim.kind == date })
+	return &always
+}
+
+// same is the condition that two rows are of one row of the answer.
+func same(names []string) string {
+	var b strings.Builder
+	for _, name := range names {
+		fmt.Fprintf(&b, " AND y.%[1]s IS NOT DISTINCT FROM k.%[1]s", name)
+	}
+	return b.String()
 }
 
 func (s *statement) condition(c condition, over grain) string {
