@@ -5,10 +5,12 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,6 +38,8 @@ func (t tests) Run() int { return pgtest.Run(t.m) }
 //
 //	gitlab start              starts a simulated GitLab (small world: see smallWorld),
 //	                          and sets GITLAB_URL and WEIR_TOKEN
+//	gitlab replay             starts one that gives the recorded answers of a real project
+//	[recordings]              whether those are to be had
 //	gitlab token VAR [scope…] issues a token into a variable; without scopes read_api,
 //	                          "revoked", "expires-soon" and "guest" say otherwise
 //	gitlab fault KIND [PART]  breaks requests whose path has PART: html, 500, 502, 401, 403, 429, hang; none ends it
@@ -58,6 +62,16 @@ func scriptParams(dir string) testscript.Params {
 		Dir:                 dir,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		Condition: func(name string) (bool, error) {
+			if name != "recordings" {
+				return false, fmt.Errorf("no condition is called %q", name)
+			}
+			_, err := fs.Stat(recordings(), "api")
+			if err != nil && os.Getenv("CI") == "true" {
+				return false, fmt.Errorf("the recordings are missing: %w", err)
+			}
+			return err == nil, nil
+		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("DATA", filepath.Join(env.WorkDir, ".local", "share", "weir"))
@@ -75,6 +89,22 @@ func scriptParams(dir string) testscript.Params {
 			"hold":       holdCommand,
 		},
 	}
+}
+
+// recordings gives the folder of a recorded project. It is not part of the
+// repository: it lies beside it, or where WEIR_SHARED says.
+func recordings() fs.FS {
+	dir := os.Getenv("WEIR_SHARED")
+	if dir == "" {
+		dir = filepath.Join(sourceDir(), "..", "..", "..", "shared")
+	}
+	return os.DirFS(filepath.Join(dir, "gitlab-contract", "recorded", "gitlab-exporter"))
+}
+
+// sourceDir is where this file was compiled; scripts run elsewhere.
+func sourceDir() string {
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Dir(file)
 }
 
 type simulatorKey struct{}
@@ -156,6 +186,13 @@ func gitlabCommand(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Setenv("GITLAB_URL", s.http.URL)
 		ts.Setenv("WEIR_TOKEN", s.server.DefaultToken())
 		ts.Setenv("SPARE_TOKEN", s.server.Token(gitlabtest.TokenSpec{}))
+	case "replay":
+		recorded, err := gitlabtest.Replay(recordings())
+		ts.Check(err)
+		s.server = recorded
+		s.http = httptest.NewServer(s.server)
+		ts.Setenv("GITLAB_URL", s.http.URL)
+		ts.Setenv("WEIR_TOKEN", s.server.DefaultToken())
 	case "token":
 		ts.Setenv(rest[0], s.server.Token(tokenSpec(rest[1:])))
 	case "fault":
