@@ -122,25 +122,28 @@ type HookRunner struct {
 // JobHook tells the state of one attempt of a build; GitLab sends none for
 // bridges.
 type JobHook struct {
-	ID             int64             `json:"build_id"`
-	Name           string            `json:"build_name"`
-	Stage          Field[string]     `json:"build_stage,omitzero"`
-	Status         string            `json:"build_status"`
-	CreatedAt      Field[Time]       `json:"build_created_at,omitzero"`
-	StartedAt      Field[Time]       `json:"build_started_at,omitzero"`
-	FinishedAt     Field[Time]       `json:"build_finished_at,omitzero"`
-	Duration       Field[float64]    `json:"build_duration,omitzero"`        // seconds
-	QueuedDuration Field[float64]    `json:"build_queued_duration,omitzero"` // seconds
-	AllowFailure   Field[bool]       `json:"build_allow_failure,omitzero"`
-	FailureReason  Field[string]     `json:"build_failure_reason,omitzero"` // unknown_failure on jobs that did not fail
-	PipelineID     int64             `json:"pipeline_id"`
-	ProjectID      int64             `json:"project_id"`
-	User           Field[HookUser]   `json:"user,omitzero"`
-	Runner         Field[HookRunner] `json:"runner,omitzero"`
-	Project        Field[struct {
-		PathWithNamespace Field[string] `json:"path_with_namespace,omitzero"`
-	}] `json:"project,omitzero"`
-	Pipeline Field[HookCommit] `json:"commit,omitzero"`
+	ID             int64                 `json:"build_id"`
+	Name           string                `json:"build_name"`
+	Stage          Field[string]         `json:"build_stage,omitzero"`
+	Status         string                `json:"build_status"`
+	CreatedAt      Field[Time]           `json:"build_created_at,omitzero"`
+	StartedAt      Field[Time]           `json:"build_started_at,omitzero"`
+	FinishedAt     Field[Time]           `json:"build_finished_at,omitzero"`
+	Duration       Field[float64]        `json:"build_duration,omitzero"`        // seconds
+	QueuedDuration Field[float64]        `json:"build_queued_duration,omitzero"` // seconds
+	AllowFailure   Field[bool]           `json:"build_allow_failure,omitzero"`
+	FailureReason  Field[string]         `json:"build_failure_reason,omitzero"` // unknown_failure on jobs that did not fail
+	PipelineID     int64                 `json:"pipeline_id"`
+	ProjectID      int64                 `json:"project_id"`
+	User           Field[HookUser]       `json:"user,omitzero"`
+	Runner         Field[HookRunner]     `json:"runner,omitzero"`
+	Project        Field[HookJobProject] `json:"project,omitzero"`
+	Pipeline       Field[HookCommit]     `json:"commit,omitzero"`
+}
+
+// HookJobProject is the project of a job event, which older GitLabs leave out.
+type HookJobProject struct {
+	PathWithNamespace Field[string] `json:"path_with_namespace,omitzero"`
 }
 
 // HookCommit is what a job event calls its commit: the pipeline.

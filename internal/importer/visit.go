@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -231,10 +232,17 @@ func (v *visit) backfill(ctx context.Context, l list, until time.Time) error {
 	return nil
 }
 
-// followOpen asks for the open pipelines that no list brought in this visit.
+// followOpen asks for the open pipelines that no list brought in this visit,
+// and for those that only a hook told of: deleted since, for all we know.
 func (v *visit) followOpen(ctx context.Context) error {
+	hooked, err := v.run.store.HookedPipelineIDs(ctx, v.project.InstanceID, v.project.ID)
+	if err != nil {
+		return err
+	}
+	ids := append(hooked, v.cursor.Open...)
+	slices.Sort(ids)
 	var items []gitlab.PipelineListItem
-	for _, id := range v.cursor.Open {
+	for _, id := range slices.Compact(ids) {
 		if !v.fetched[id] {
 			items = append(items, gitlab.PipelineListItem{ID: int64(id)})
 		}
