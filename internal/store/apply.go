@@ -58,6 +58,9 @@ func (s *Store) Apply(ctx context.Context, b Batch) (Written, error) {
 		if err := link(ctx, w, &touched); err != nil {
 			return fmt.Errorf("link pipelines: %w", err)
 		}
+		if err := mark(ctx, w, &touched); err != nil {
+			return fmt.Errorf("mark pipelines for the catalog: %w", err)
+		}
 		if err := writeReach(ctx, w, b.Reaches); err != nil {
 			return fmt.Errorf("write what a connection saw: %w", err)
 		}

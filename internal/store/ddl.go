@@ -3,6 +3,7 @@ package store
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"strings"
 )
 
@@ -109,7 +110,9 @@ func (d dialect) schemaFile() string {
 	b.WriteString("-- Once released it does not change any more: what comes later is another file.\n")
 	tables := Tables()
 	for i := range tables {
-		b.WriteString("\n" + d.createTable(&tables[i]) + ";\n")
+		t := tables[i]
+		t.Columns = slices.DeleteFunc(slices.Clone(t.Columns), func(c Column) bool { return c.added > 0 })
+		b.WriteString("\n" + d.createTable(&t) + ";\n")
 	}
 	for _, index := range d.indexes {
 		b.WriteString("\n" + index + ";\n")

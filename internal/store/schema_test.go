@@ -24,7 +24,7 @@ func TestRowsAndColumns(t *testing.T) {
 	for table, row := range map[string]any{
 		"instances": ci.Instance{}, "groups": ci.Group{}, "projects": ci.Project{}, "repositories": ci.Repository{}, "users": ci.User{},
 		"runners": ci.Runner{}, "pipelines": ci.Pipeline{}, "jobs": ci.Job{}, "job_needs": ci.JobNeed{}, "project_syncs": ci.ProjectSync{},
-		"syncs": ci.Sync{}, "sync_errors": ci.SyncError{},
+		"syncs": ci.Sync{}, "sync_errors": ci.SyncError{}, "services": ci.Service{}, "service_rules": ci.ServiceRule{}, "deploy_rules": ci.DeployRule{},
 	} {
 		described, ok := TableByName(table)
 		if !ok {

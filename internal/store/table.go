@@ -38,6 +38,8 @@ type Column struct {
 	Meaning    string // one line
 	References string // "table.column" that its values are found in, where there is one
 
+	added int // number of the migration that adds it; 0: it was there from the first
+
 	// keep says when a known value outlives a NULL of a newer row, and
 	// keepWhy why that is true and no invention.
 	keep    keep

@@ -7,10 +7,10 @@ func catalogTables() []Table {
 	return []Table{
 		{Name: "deployments", Meaning: "A deployment, known from a deploy rule or from GitLab.", newest: newestAsked, Columns: []Column{
 			instanceID(),
-			{Name: "id", Type: BigInt, Key: true, Meaning: "GitLab's id of the deployment, or of the job that a rule took for one (then negative)"},
+			{Name: "id", Type: BigInt, Key: true, Meaning: "GitLab's id of the deployment; below 0 where a rule found it: −job_id, or −(10^15 + pipeline_id) where it took the pipeline"},
 			{Name: "project_id", Type: BigInt, Meaning: "the project that was deployed from", References: "projects.id"},
 			{Name: "repository_id", Type: BigInt, Nullable: true, Meaning: "its repository", References: "repositories.id"},
-			{Name: "service_id", Type: BigInt, Nullable: true, Meaning: "the service that was deployed; NULL where no rule says it", References: "services.id"},
+			{Name: "service_id", Type: BigInt, Nullable: true, Meaning: "the service that was deployed; NULL where no rule says it, or where the pipeline has several and the job none of its own", References: "services.id"},
 			{Name: "environment", Type: Text, Meaning: "name of the environment: production"},
 			{Name: "tier", Type: Text, Nullable: true, Meaning: "production, staging, testing, development or other"},
 			{Name: "sha", Type: Text, Nullable: true, Meaning: "commit that was deployed"},
@@ -33,23 +33,25 @@ func catalogTables() []Table {
 			{Name: "source", Type: Text, Meaning: "where it was described: file, backstage, ui or api"},
 			deletedAt(),
 		}},
-		{Name: "service_rules", Meaning: "A rule that maps pipelines to a service; the first that matches wins.", newest: newestLast, Columns: []Column{
+		{Name: "service_rules", Meaning: "A rule that maps pipelines to a service; the first priority at which one matches wins, with all its rules that match.", newest: newestLast, Columns: []Column{
 			{Name: "id", Type: BigInt, Key: true, Meaning: "weir's number of the rule"},
 			{Name: "priority", Type: BigInt, Meaning: "rules are tried from the lowest"},
-			{Name: "match", Type: JSON, Nullable: true, Meaning: "what a pipeline must have: repository, path, topic, ref, name, …"},
+			{Name: "match", Type: JSON, Nullable: true, Meaning: "what a pipeline must have, patterns by field: project, group, topic, ref, job, …"},
 			{Name: "service_id", Type: BigInt, Meaning: "the service that it yields", References: "services.id"},
 			{Name: "enabled", Type: Boolean, Meaning: "whether it is tried"},
 			{Name: "source", Type: Text, Meaning: "where it was written: file, backstage, ui or api"},
+			{Name: "name", Type: Text, Nullable: true, added: 3, Meaning: "what it is called, for people"},
 		}},
 		{Name: "deploy_rules", Meaning: "A rule that takes pipelines or jobs for deployments; the first that matches wins.", newest: newestLast, Columns: []Column{
 			{Name: "id", Type: BigInt, Key: true, Meaning: "weir's number of the rule"},
 			{Name: "priority", Type: BigInt, Meaning: "rules are tried from the lowest"},
-			{Name: "match", Type: JSON, Nullable: true, Meaning: "what a pipeline or job must have: repository, branch, stage, name, …"},
+			{Name: "match", Type: JSON, Nullable: true, Meaning: "what a pipeline or job must have, patterns by field: project, ref, stage, job, …"},
 			{Name: "environment", Type: Text, Meaning: "the environment that it yields"},
 			{Name: "tier", Type: Text, Nullable: true, Meaning: "the tier that it yields"},
 			{Name: "service_id", Type: BigInt, Nullable: true, Meaning: "the service that it yields; NULL: the pipeline's", References: "services.id"},
 			{Name: "enabled", Type: Boolean, Meaning: "whether it is tried"},
 			{Name: "source", Type: Text, Meaning: "where it was written: file, ui or api"},
+			{Name: "name", Type: Text, Nullable: true, added: 3, Meaning: "what it is called, for people"},
 		}},
 		{Name: "pipeline_services", Meaning: "A pipeline and a service that it belongs to, with the rule that says so.", newest: newestLast, Columns: []Column{
 			instanceID(),

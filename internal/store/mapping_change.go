@@ -1,0 +1,129 @@
+package store
+
+import (
+	"context"
+
+	"github.com/weirhq/weir/internal/ci"
+)
+
+// Change is what a catalog changes in what history belongs to.
+type Change struct {
+	Pipelines    int64 // all that are stored
+	MappedBefore int64 // those with a service, before …
+	Mapped       int64 // … and after
+	NewlyMapped  int64 // had no service and get one
+	Remapped     int64 // had services and get others
+	Orphaned     int64 // had services and get none
+
+	Deployments        int64 // that rules find, after
+	DeploymentsAdded   int64
+	DeploymentsRemoved int64
+	DeploymentsChanged int64 // to another environment, tier or service
+
+	Examples  []ChangeExample // up to five of each kind, the newest first
+	Conflicts []RuleConflict  // pairs of rules, those that meet most often first; up to 20
+	Wins      map[ci.RuleID]int64
+	// Takes is how many jobs and pipelines each deploy rule took, by its id.
+	Takes map[ci.RuleID]int64
+}
+
+// ChangeExample is a pipeline whose services change.
+type ChangeExample struct {
+	Kind       string // newly_mapped, remapped or orphaned
+	InstanceID ci.InstanceID
+	Pipeline   ci.PipelineID
+	Project    string // full path
+	Ref        string // "" if unknown
+	Before     string // identifiers, by comma
+	After      string
+}
+
+// RuleConflict is two rules that match the same pipelines and yield different
+// services, so that their order decides.
+type RuleConflict struct {
+	Winner, Loser ci.RuleID
+	Pipelines     int64
+	InstanceID    ci.InstanceID
+	Example       ci.PipelineID // the newest of them
+}
+
+const (
+	// changed pairs old and new services of the pipelines that are mapped.
+	changed = `SELECT r.instance_id, r.pipeline_id, count(b.service_id) AS had, count(a.service_id) AS has,
+			count(CASE WHEN a.service_id IS NULL THEN 1 END) AS lost, count(CASE WHEN b.service_id IS NULL THEN 1 END) AS won
+		FROM (SELECT instance_id, pipeline_id, service_id FROM pipeline_services UNION SELECT instance_id, pipeline_id, service_id FROM map_service) r
+		LEFT JOIN pipeline_services b ON b.instance_id = r.instance_id AND b.pipeline_id = r.pipeline_id AND b.service_id = r.service_id
+		LEFT JOIN map_service a ON a.instance_id = r.instance_id AND a.pipeline_id = r.pipeline_id AND a.service_id = r.service_id
+		GROUP BY r.instance_id, r.pipeline_id`
+
+	kindOf = `CASE WHEN had = 0 THEN 'newly_mapped' WHEN has = 0 THEN 'orphaned' WHEN lost > 0 OR won > 0 THEN 'remapped' ELSE '' END`
+
+	countChanged = `SELECT count(CASE WHEN had > 0 THEN 1 END), count(CASE WHEN has > 0 THEN 1 END), count(CASE WHEN kind = 'newly_mapped' THEN 1 END),
+			count(CASE WHEN kind = 'remapped' THEN 1 END), count(CASE WHEN kind = 'orphaned' THEN 1 END), (SELECT count(*) FROM map_run) FROM map_change`
+
+	countDeployments = `SELECT (SELECT count(*) FROM map_deployment),
+			(SELECT count(*) FROM map_deployment n LEFT JOIN deployments d ON d.instance_id = n.instance_id AND d.id = n.id WHERE d.id IS NULL),
+			(SELECT count(*) FROM deployments d LEFT JOIN map_deployment n ON d.instance_id = n.instance_id AND d.id = n.id WHERE d.source = 'rule' AND n.id IS NULL),
+			(SELECT count(*) FROM map_deployment n JOIN deployments d ON d.instance_id = n.instance_id AND d.id = n.id
+				WHERE d.environment <> n.environment OR d.tier IS DISTINCT FROM n.tier OR d.service_id IS DISTINCT FROM n.service_id)`
+
+	changeExamples = `SELECT x.kind, x.instance_id, x.pipeline_id, coalesce(j.full_path, ''), coalesce(p.ref, ''),
+			(SELECT coalesce(string_agg(s.identifier, ', ' ORDER BY s.identifier), '') FROM pipeline_services b JOIN services s ON s.id = b.service_id
+				WHERE b.instance_id = x.instance_id AND b.pipeline_id = x.pipeline_id),
+			(SELECT coalesce(string_agg(s.identifier, ', ' ORDER BY s.identifier), '') FROM map_service a JOIN services s ON s.id = a.service_id
+				WHERE a.instance_id = x.instance_id AND a.pipeline_id = x.pipeline_id)
+		FROM (SELECT *, row_number() OVER (PARTITION BY kind ORDER BY pipeline_id DESC, instance_id) AS n FROM map_change WHERE kind <> '') x
+		JOIN pipelines p ON p.instance_id = x.instance_id AND p.id = x.pipeline_id
+		LEFT JOIN projects j ON j.instance_id = p.instance_id AND j.id = p.project_id
+		WHERE x.n <= 5 ORDER BY x.kind, x.n`
+
+	conflicts = `SELECT winner, loser, count(*) AS n, max(pipeline_id) AS example, min(instance_id) FROM (
+			SELECT DISTINCT w.rule_id AS winner, l.rule_id AS loser, w.instance_id, w.pipeline_id
+			FROM map_result w JOIN map_best b ON b.instance_id = w.instance_id AND b.pipeline_id = w.pipeline_id
+			JOIN map_hit l ON l.instance_id = w.instance_id AND l.pipeline_id = w.pipeline_id AND l.place > b.place
+			WHERE NOT EXISTS (SELECT 1 FROM map_service s WHERE s.instance_id = l.instance_id AND s.pipeline_id = l.pipeline_id AND s.service_id = l.service_id)
+		) x GROUP BY winner, loser ORDER BY n DESC, winner, loser LIMIT 20`
+)
+
+// compare says what keep will change.
+func (m *mapping) compare(ctx context.Context) (Change, error) {
+	c := Change{Wins: map[ci.RuleID]int64{}, Takes: map[ci.RuleID]int64{}}
+	if err := m.create(ctx, "map_change", "SELECT x.*, "+kindOf+" AS kind FROM ("+changed+") x"); err != nil {
+		return c, err
+	}
+	for _, one := range []struct {
+		sql  string
+		take func(row []any)
+	}{
+		{countChanged, func(row []any) {
+			for i, n := range []*int64{&c.MappedBefore, &c.Mapped, &c.NewlyMapped, &c.Remapped, &c.Orphaned, &c.Pipelines} {
+				*n = row[i].(int64)
+			}
+		}},
+		{countDeployments, func(row []any) {
+			for i, n := range []*int64{&c.Deployments, &c.DeploymentsAdded, &c.DeploymentsRemoved, &c.DeploymentsChanged} {
+				*n = row[i].(int64)
+			}
+		}},
+		{changeExamples, func(row []any) {
+			c.Examples = append(c.Examples, ChangeExample{
+				Kind: row[0].(string), InstanceID: ci.InstanceID(row[1].(int64)), Pipeline: ci.PipelineID(row[2].(int64)),
+				Project: row[3].(string), Ref: row[4].(string), Before: row[5].(string), After: row[6].(string),
+			})
+		}},
+		{conflicts, func(row []any) {
+			c.Conflicts = append(c.Conflicts, RuleConflict{
+				Winner: ci.RuleID(row[0].(int64)), Loser: ci.RuleID(row[1].(int64)), Pipelines: row[2].(int64),
+				Example: ci.PipelineID(row[3].(int64)), InstanceID: ci.InstanceID(row[4].(int64)),
+			})
+		}},
+		{"SELECT rule_id, count(*) FROM map_result GROUP BY rule_id", func(row []any) { c.Wins[ci.RuleID(row[0].(int64))] = row[1].(int64) }},
+		{"SELECT rule_id, count(*) FROM map_taken GROUP BY rule_id", func(row []any) { c.Takes[ci.RuleID(row[0].(int64))] = row[1].(int64) }},
+	} {
+		if err := m.each(ctx, one.sql, one.take); err != nil {
+			return c, err
+		}
+	}
+	_, err := m.w.exec(ctx, "DROP TABLE map_change")
+	return c, err
+}
