@@ -24,6 +24,13 @@
 // an answer. Redirects are followed on the same host and scheme only, and a
 // token goes nowhere else.
 //
+// # GraphQL
+//
+// Runs gives a hundred pipelines with their jobs in one request, Changes a
+// hundred projects with what is new in them. Any entry in "errors" is an error
+// of the whole request. A question that takes GitLab too long is not asked
+// again: Timeout and TooComplex tell the caller to ask for less.
+//
 // # Where the rules come from
 //
 // docs.gitlab.com (REST API, rate limits, pagination) and GitLab's source;

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -101,6 +102,14 @@ func TestGraphQLAnswers(t *testing.T) {
 		{
 			"a group", `{ group(fullPath: "acme") { fullPath projects { nodes { fullPath } } } metadata { version } currentUser { bot } queryComplexity { score limit } }`, "",
 			`{"data":{"group":{"fullPath":"acme","projects":{"nodes":[{"fullPath":"acme/shop"}]}},"metadata":{"version":"18.5.1-ee"},"currentUser":{"bot":true},"queryComplexity":{"score":15,"limit":250}}}`,
+		},
+		{
+			"what weighs more", `{ queryComplexity { score } project(fullPath: "acme/shop") { pipelines(first: 20, ref: "x") { nodes { beforeSha commit { sha } } } } }`, "",
+			`{"data":{"queryComplexity":{"score":13},"project":{"pipelines":{"nodes":[]}}}}`,
+		},
+		{
+			"bounds of updated_at", `{ project(fullPath: "acme/shop") { a: pipelines(updatedBefore: "2026-03-01T10:30:00Z") { nodes { iid } } b: pipelines(updatedAfter: "2026-03-01T10:30:00Z", updatedBefore: "2026-03-02") { nodes { iid } } } }`, "",
+			project + `{"a":{"nodes":[{"iid":"1"}]},"b":{"nodes":[{"iid":"2"}]}}}}`,
 		},
 		{
 			"a cursor that is none", `{ project(fullPath: "acme/shop") { id pipelines(after: "x") { nodes { id } } } }`, "",
@@ -204,6 +213,39 @@ func TestGraphQLRefuses(t *testing.T) {
 				return s.DefaultToken()
 			}, `{ project(fullPath: "acme/shop") { pipelines { nodes { iid updatedAt } } } }`, 200,
 			`{"data":{"project":{"pipelines":{"nodes":[{"iid":"2","updatedAt":"UPDATED2"},null]}}},"errors":[{"message":"Cannot return null for non-nullable field Pipeline.updatedAt","path":["project","pipelines","nodes",1,"updatedAt"]}]}`,
+		},
+		{
+			"bounds leave out an updated_at that is null", nil, func(s *gitlabtest.Server) string {
+				s.World().Edit(func() { s.World().Projects[0].Pipelines[0].UpdatedAt = nil })
+				return s.DefaultToken()
+			}, `{ project(fullPath: "acme/shop") { a: pipelines(updatedAfter: "1970-01-01T00:00:00Z") { count } b: pipelines(updatedBefore: "2030-01-01T00:00:00Z") { count } } }`, 200,
+			`{"data":{"project":{"a":{"count":1},"b":{"count":1}}}}`,
+		},
+		{
+			"a downstream that is not for this token", nil, func(s *gitlabtest.Server) string {
+				w := s.World()
+				elsewhere := w.AddPipeline(w.AddProject("other/secret"), gitlabtest.PipelineSpec{})
+				parent := w.Projects[0].Pipelines[1]
+				w.Link(parent.Jobs[0], parent, elsewhere)
+				return s.Token(gitlabtest.TokenSpec{Groups: []string{"acme"}})
+			}, `{ project(fullPath: "acme/shop") { pipeline(iid: "2") { downstream { nodes { id } } jobs(jobKind: BRIDGE) { nodes { downstreamPipeline { id } } } } } }`, 200,
+			`{"data":{"project":{"pipeline":{"downstream":{"nodes":[]},"jobs":{"nodes":[{"downstreamPipeline":null}]}}}}}`,
+		},
+		{
+			"jobs that are not in order", nil, func(s *gitlabtest.Server) string {
+				s.World().Edit(func() { slices.Reverse(s.World().Projects[0].Pipelines[1].Jobs) })
+				return s.DefaultToken()
+			}, `{ project(fullPath: "acme/shop") { pipeline(iid: "2") { jobs { nodes { id } } } } }`, 200,
+			`{"data":{"project":{"pipeline":{"jobs":{"nodes":[{"id":"gid://gitlab/Ci::Build/7"},{"id":"gid://gitlab/Ci::Bridge/6"}]}}}}}`,
+		},
+		{
+			"projects by path, id and state", nil, func(s *gitlabtest.Server) string {
+				w := s.World()
+				w.ArchiveProject(w.AddProject("acme/old"), true)
+				w.AddProject("acme/lib/new")
+				return s.DefaultToken()
+			}, `{ a: projects(ids: ["gid://gitlab/Project/2"]) { nodes { fullPath } } b: projects(fullPaths: ["ACME/shop"]) { nodes { fullPath } } c: projects(archived: ONLY) { nodes { fullPath } } d: projects(archived: EXCLUDE, first: 1) { count nodes { fullPath } pageInfo { hasNextPage } } g: group(fullPath: "acme") { projects(includeArchived: false) { nodes { fullPath } } all: projects(includeSubgroups: true) { count } } }`, 200,
+			`{"data":{"a":{"nodes":[{"fullPath":"acme/old"}]},"b":{"nodes":[{"fullPath":"acme/shop"}]},"c":{"nodes":[{"fullPath":"acme/old"}]},"d":{"count":2,"nodes":[{"fullPath":"acme/lib/new"}],"pageInfo":{"hasNextPage":true}},"g":{"projects":{"nodes":[{"fullPath":"acme/shop"}]},"all":{"count":3}}}}`,
 		},
 		{
 			"runners hidden", nil, func(s *gitlabtest.Server) string { s.GraphQLHidesRunners(true); return s.DefaultToken() },
