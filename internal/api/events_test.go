@@ -64,7 +64,7 @@ func TestHeartbeat(t *testing.T) {
 		if !strings.HasPrefix(w.text.String(), "id: 1\nevent: started\ndata: {") || w.header.Get("Content-Type") != "text/event-stream" {
 			t.Errorf("%v %q", w.header, w.text.String())
 		}
-		if left := w.deadline.Sub(time.Now()); left > writePatience || left < 0 && -left > heartbeat {
+		if left := time.Until(w.deadline); left > writePatience || left < 0 && -left > heartbeat {
 			t.Errorf("the last write had until %s from now", left)
 		}
 		cancel()
