@@ -3,6 +3,8 @@ package control
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 )
 
 // Finding is one thing that weir doctor looked at.
@@ -34,5 +36,28 @@ func (c *Control) Checks(ctx context.Context) []Finding {
 			break
 		}
 	}
-	return []Finding{state, key}
+	return append([]Finding{state, key}, c.hookChecks(ctx)...)
+}
+
+// hookChecks looks at the hooks of each connection that has a secret for them.
+func (c *Control) hookChecks(ctx context.Context) []Finding {
+	stats, err := c.HookStats(ctx)
+	if err != nil {
+		cause, remedy := told(err)
+		return []Finding{{Name: "web hooks", Detail: cause, Remedy: remedy}}
+	}
+	var list []Finding
+	for _, id := range slices.Sorted(maps.Keys(stats)) {
+		s := stats[id]
+		f := Finding{
+			Name: fmt.Sprintf("web hooks of connection %d", id), OK: s.Failed == 0,
+			Detail: fmt.Sprintf("%d events received, %d waiting", s.Received, s.Waiting),
+		}
+		if !f.OK {
+			f.Detail += fmt.Sprintf(", %d could not be written: %s", s.Failed, s.LastError)
+			f.Remedy = "Please report the error; polls bring the same data, so nothing is missing after the next weir sync."
+		}
+		list = append(list, f)
+	}
+	return list
 }

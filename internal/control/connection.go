@@ -218,7 +218,7 @@ func existed(res sql.Result, err error, missing *ci.Problem) error {
 	return err
 }
 
-// RemoveConnection removes a connection and wipes its tokens. The row stays,
+// RemoveConnection removes a connection and wipes its tokens and its hooks' secret. The row stays,
 // because the syncs it made name it.
 func (c *Control) RemoveConnection(ctx context.Context, id ci.ConnectionID) error {
 	return c.write(ctx, func(tx *sql.Tx) error {
@@ -227,6 +227,11 @@ func (c *Control) RemoveConnection(ctx context.Context, id ci.ConnectionID) erro
 			WHERE id = $2 AND deleted_at IS NULL`, now, int64(id))
 		if err := existed(res, err, noConnection(id)); err != nil {
 			return err
+		}
+		for _, statement := range []string{`DELETE FROM hooks WHERE connection_id = $1`, `DELETE FROM hook_events WHERE connection_id = $1`} {
+			if _, err := tx.ExecContext(ctx, statement, int64(id)); err != nil {
+				return err
+			}
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE credentials SET deleted_at = $1, sealed = '', fingerprint = ''
 			WHERE connection_id = $2 AND deleted_at IS NULL`, now, int64(id))

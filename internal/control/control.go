@@ -14,6 +14,12 @@
 //     connections with the same token are noticed. Both are emptied when the
 //     credential is removed. What GitLab says of a token (username, scopes,
 //     expiry) is as of the last check.
+//   - hooks: the sealed secret of a connection's web hooks, and how many events
+//     came. Made by weir; when it is lost, the hooks in GitLab want another.
+//   - hook_events: events that have arrived and are not written yet, in order of
+//     arrival, and those that could not be written, with why. Polls bring the same.
+//   - hook_keys: which events have arrived, so that one that comes twice is
+//     noticed; forgotten after days.
 //   - control_version: one row, the version of these tables.
 //
 // The key is not in the database (see Key): whoever has only a copy of it has

@@ -67,7 +67,16 @@ func (k *Key) ID() string { return k.id }
 // Seal encrypts a token for one row: v1:<key id>:<base64>. Moved to another row
 // it does not open.
 func (k *Key) Seal(token Secret, connection ci.ConnectionID, credential int64) string {
-	box := k.gcm.Seal(nil, nil, []byte(token.Reveal()), row(connection, credential))
+	return k.seal(token, row(connection, credential))
+}
+
+// SealHook encrypts the secret of a connection's hooks.
+func (k *Key) SealHook(secret Secret, connection ci.ConnectionID) string {
+	return k.seal(secret, hookRow(connection))
+}
+
+func (k *Key) seal(secret Secret, place []byte) string {
+	box := k.gcm.Seal(nil, nil, []byte(secret.Reveal()), place)
 	return sealedV1 + ":" + k.id + ":" + base64.RawStdEncoding.EncodeToString(box)
 }
 
@@ -75,11 +84,18 @@ func (k *Key) Seal(token Secret, connection ci.ConnectionID, credential int64) s
 // secret_key_missing, whose cause tells a foreign key from a damaged or moved
 // token.
 func (k *Key) Open(sealed string, connection ci.ConnectionID, credential int64) (Secret, error) {
-	broken := &ci.Problem{
-		Code:   ci.SecretKeyMissing,
-		Cause:  fmt.Sprintf("The token of credential %d is damaged or was moved to another row.", credential),
-		Remedy: fmt.Sprintf("Remove the credential and add the token again: weir connections remove-credential %d %d.", connection, credential),
-	}
+	return k.open(sealed, row(connection, credential), fmt.Sprintf("The token of credential %d", credential),
+		fmt.Sprintf("Remove the credential and add the token again: weir connections remove-credential %d %d.", connection, credential))
+}
+
+// OpenHook decrypts what SealHook gave for the same connection, with the same errors.
+func (k *Key) OpenHook(sealed string, connection ci.ConnectionID) (Secret, error) {
+	return k.open(sealed, hookRow(connection), fmt.Sprintf("The hook secret of connection %d", connection),
+		fmt.Sprintf("Make another and put it into GitLab: weir hooks secret %d --rotate.", connection))
+}
+
+func (k *Key) open(sealed string, place []byte, what, remedy string) (Secret, error) {
+	broken := &ci.Problem{Code: ci.SecretKeyMissing, Cause: what + " is damaged or was moved to another row.", Remedy: remedy}
 	version, rest, _ := strings.Cut(sealed, ":")
 	id, text, ok := strings.Cut(rest, ":")
 	if !ok || version != sealedV1 {
@@ -88,7 +104,7 @@ func (k *Key) Open(sealed string, connection ci.ConnectionID, credential int64) 
 	if id != k.id {
 		return Secret{}, &ci.Problem{
 			Code:   ci.SecretKeyMissing,
-			Cause:  fmt.Sprintf("The token of credential %d is sealed with key %s, and weir has key %s.", credential, id, k.id),
+			Cause:  fmt.Sprintf("%s is sealed with key %s, and weir has key %s.", what, id, k.id),
 			Remedy: "Give the right key file by WEIR_SECRET_KEY_FILE or put it back as secret.key in the data directory; if it is lost, remove the connection and connect again.",
 		}
 	}
@@ -96,16 +112,20 @@ func (k *Key) Open(sealed string, connection ci.ConnectionID, credential int64) 
 	if err != nil {
 		return Secret{}, broken
 	}
-	token, err := k.gcm.Open(nil, nil, box, row(connection, credential))
+	secret, err := k.gcm.Open(nil, nil, box, place)
 	if err != nil {
 		return Secret{}, broken
 	}
-	return NewSecret(string(token)), nil
+	return NewSecret(string(secret)), nil
 }
 
 // row is the additional data that binds a sealed token to its place.
 func row(connection ci.ConnectionID, credential int64) []byte {
 	return fmt.Appendf(nil, "connection:%d:token:%d", connection, credential)
+}
+
+func hookRow(connection ci.ConnectionID) []byte {
+	return fmt.Appendf(nil, "connection:%d:hook", connection)
 }
 
 // Fingerprint is the same for the same token and key, and says nothing else.

@@ -46,6 +46,28 @@ var migrations = []string{
 		last_used_at  timestamptz,
 		deleted_at    timestamptz
 	 );`,
+	`CREATE SEQUENCE hook_event_ids;
+	 CREATE TABLE hooks (
+		connection_id    bigint PRIMARY KEY,
+		sealed           text NOT NULL,
+		created_at       timestamptz NOT NULL,
+		received         bigint NOT NULL,
+		repeated         bigint NOT NULL,
+		dropped          bigint NOT NULL,
+		last_received_at timestamptz
+	 );
+	 CREATE TABLE hook_events (
+		id            bigint PRIMARY KEY,
+		connection_id bigint NOT NULL,
+		body          text NOT NULL,
+		received_at   timestamptz NOT NULL,
+		state         text NOT NULL,
+		error         text
+	 );
+	 CREATE TABLE hook_keys (
+		key         text PRIMARY KEY,
+		received_at timestamptz NOT NULL
+	 );`,
 }
 
 // migrationLock is the PostgreSQL advisory lock under which one process at a
