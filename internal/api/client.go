@@ -279,6 +279,9 @@ func readProblem(res *http.Response) error {
 	if len(p.Steps) > 0 {
 		return &answered{p.Problem(), p.Steps}
 	}
+	if len(p.Findings) > 0 {
+		return &CatalogRefused{p.Problem(), p.Findings}
+	}
 	return p.Problem()
 }
 

@@ -89,6 +89,7 @@ func New(cfg Config) *API {
 	a.registerSchema()
 	a.registerExport()
 	a.registerDoctor()
+	a.registerCatalog()
 	a.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		WriteProblem(w, &ci.Problem{
 			Code:   ci.NotFound,

@@ -26,6 +26,8 @@ type Problem struct {
 	Curl    string       `json:"curl,omitempty" doc:"that request as a command, with the token left out"`
 	Errors  []FieldError `json:"errors,omitempty" doc:"what is wrong with the request, by place"`
 	Steps   []Step       `json:"steps,omitempty" doc:"the steps of a verification, the failed one last"`
+	// Findings is what is wrong with a catalog: all of it.
+	Findings []Finding `json:"findings,omitempty" doc:"everything that is wrong with a catalog"`
 }
 
 // FieldError says what is wrong with one part of a request. The refused value

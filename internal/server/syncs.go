@@ -174,6 +174,7 @@ func (e *engine) run(ctx context.Context, j job, options importer.Options, run *
 			log.Append(told(event))
 		}
 	})
+	e.mapChanged(context.WithoutCancel(ctx))
 	// Before "done" is told, so that who hears it can start the next one.
 	e.mu.Lock()
 	delete(e.running, connection.ID)
