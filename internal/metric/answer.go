@@ -188,6 +188,7 @@ type result struct {
 	sql    string
 	rows   []Row
 	names  []string // of the metric's own keys
+	facts  []Cell
 	coarse bool
 }
 
@@ -333,17 +334,21 @@ func unitOf(unit, name string) string {
 		return "min"
 	case "per_week":
 		return "1/week"
+	case "avg", "before", "after", "exclusive", "gap_before":
+		return "s"
+	case "job", "stage", "job_id", "kind", "ready_at", "started_at", "finished_at", "sha_before", "sha_after":
+		return ""
 	}
 	return unit
 }
 
-func (q *question) columns(r result) []Column {
+func columnsOf(unit string, by []Dim, r result) []Column {
 	list := []Column{}
-	for _, d := range q.by {
-		list = append(list, Column{Name: string(d.name)})
+	for _, d := range by {
+		list = append(list, Column{Name: string(d)})
 	}
 	for _, name := range r.names {
-		list = append(list, Column{name, unitOf(q.metric.unit, name)})
+		list = append(list, Column{name, unitOf(unit, name)})
 	}
 	return list
 }

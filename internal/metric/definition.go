@@ -18,14 +18,17 @@ type metric struct {
 	shape shape
 	unit  string
 	more  []Dim // dimensions beside those of the grain
+	by    []Dim // what alone it can be divided by; nil: all its dimensions
 }
 
 // shape is how the rows of a statement become the rows of an answer.
 type shape int
 
 const (
-	plainRow shape = iota // a row is a row
-	byStatus              // a row for each status, which become keys of one row
+	plainRow  shape = iota // a row is a row
+	byStatus               // a row for each status, which become keys of one row
+	shifted                // a row is a day of a series, in which changes of level are looked for
+	onThePath              // a row is a job, of which critical paths are made
 )
 
 // Definition is what a metric means, for people: the header of its SQL file
@@ -41,7 +44,8 @@ type Definition struct {
 	Formula    string   `json:"formula" doc:"how the value follows from the rows"`
 	Empty      string   `json:"empty" doc:"what it answers where there is nothing"`
 	Source     string   `json:"source" doc:"whose definition it is, and what others call it"`
-	Dimensions []Dim    `json:"dimensions" doc:"what it can be divided and filtered by"`
+	Dimensions []Dim    `json:"dimensions" doc:"what it can be divided by"`
+	Filters    []Dim    `json:"filters" doc:"what it can be filtered by, beside deleted"`
 	Examples   []string `json:"examples" doc:"how to ask for it"`
 }
 
@@ -73,13 +77,20 @@ func readMetric(files fs.FS, m metric) (Definition, string, error) {
 	d := Definition{
 		Name: m.name, Title: title, Unit: m.unit, Over: m.over.describe,
 		Measures: values[0], Population: values[1], LeavesOut: values[2], Formula: values[3], Empty: values[4], Source: values[5],
-		Dimensions: m.dimensions(), Examples: m.examples(),
+		Dimensions: m.divides(), Filters: m.dimensions(), Examples: m.examples(),
 	}
 	return d, strings.TrimSpace(strings.Join(lines[len(headerKeys)+1:], "\n")), nil
 }
 
-// dimensions gives what the metric can be divided and filtered by, in the order
-// of Dims.
+// divides gives what the metric can be divided by.
+func (m *metric) divides() []Dim {
+	if m.by != nil {
+		return m.by
+	}
+	return m.dimensions()
+}
+
+// dimensions gives what the metric can be filtered by, in the order of Dims.
 func (m *metric) dimensions() []Dim {
 	fits := []Dim{}
 	for _, d := range Dims() {
@@ -92,13 +103,19 @@ func (m *metric) dimensions() []Dim {
 
 func (m *metric) examples() []string {
 	list := []string{"weir report " + m.name}
+	switch m.shape {
+	case shifted:
+		return append(list, "weir report "+m.name+" --from 90d --where project=acme/shop")
+	case onThePath:
+		return append(list, "weir report "+m.name+" --where project=acme/shop", "weir report "+m.name+" --run 1/4711")
+	}
 	for _, d := range []Dim{FailureClass, BaseName, Project, Environment} {
-		if slices.Contains(m.dimensions(), d) {
+		if slices.Contains(m.divides(), d) {
 			list = append(list, fmt.Sprintf("weir report %s --by %s", m.name, d))
 			break
 		}
 	}
-	if slices.Contains(m.dimensions(), Week) {
+	if slices.Contains(m.divides(), Week) {
 		list = append(list, fmt.Sprintf("weir report %s --by week --from 12w --compare previous", m.name))
 	}
 	return list

@@ -37,6 +37,14 @@ var (
 		name: "periods", describe: "periods in which a default branch was red", row: "p", pipeline: "p", at: "b.starts",
 		dims: []Dim{Instance, Group, Project, Repository, Day, Week, Month},
 	}
+	overPaths = grain{
+		name: "paths", describe: "runs that have ended", row: "p", pipeline: "p", pipe: "p.id", at: "p.created_at", children: true,
+		dims: overRuns.dims,
+	}
+	overSeries = grain{
+		name: "series", describe: "days of jobs and of runs", row: "p", pipeline: "p", pipe: "p.id", at: "p.created_at", children: true,
+		dims: slices.Concat(place(), []Dim{Ref, RefType, DefaultBranch, Source, BaseName}),
+	}
 	overDeployments = grain{
 		name: "deployments", describe: "deployments", row: "d", pipeline: "d", pipe: "d.pipeline_id", at: "d.ended_at",
 		dims: slices.Concat(place(), []Dim{Environment, Tier}, when()),

@@ -23,6 +23,8 @@ func list() []metric {
 		{name: "retry_waste", over: overAttempts, shape: plainRow, unit: "s", more: []Dim{Status}},
 		{name: "failures", over: overAttempts, shape: plainRow, unit: "count", more: []Dim{Status, FailureReason, FailureClass}},
 		{name: "flaky_jobs", over: overGroups, shape: plainRow, unit: "count"},
+		{name: "change_points", over: overSeries, shape: shifted, unit: "rate", by: []Dim{}},
+		{name: "critical_path", over: overPaths, shape: onThePath, unit: "count", by: []Dim{BaseName}},
 		{name: "deployment_frequency", over: overDeployments, shape: plainRow, unit: "1/day"},
 		{name: "lead_time", over: overDeployments, shape: plainRow, unit: "s"},
 		{name: "change_failure_rate", over: overDeployments, shape: plainRow, unit: "rate"},

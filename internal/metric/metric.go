@@ -154,14 +154,28 @@ func (e *Engine) Answer(ctx context.Context, query Query) (Table, error) {
 		t.Currency = e.costs.Currency
 	}
 	err = e.store.View(ctx, func(v *store.View) error {
+		if q.run != nil {
+			if err := e.findRun(ctx, v, q); err != nil {
+				return err
+			}
+			t.Window = q.run.window(q.window)
+		}
 		if t.Partial, err = e.partial(ctx, v, q); err != nil {
 			return err
 		}
-		result, err := e.answer(ctx, v, q)
+		answer := e.answer
+		switch m.shape {
+		case onThePath:
+			answer = e.paths
+		case shifted:
+			answer = e.shifts
+			t.By = []Dim{Project, BaseName, Day}
+		}
+		result, err := answer(ctx, v, q)
 		if err != nil {
 			return err
 		}
-		t.SQL, t.Rows, t.Columns = result.sql, result.rows, q.columns(result)
+		t.SQL, t.Rows, t.Facts, t.Columns = result.sql, result.rows, result.facts, columnsOf(m.unit, t.By, result)
 		if result.coarse {
 			t.Precision = ci.Seconds
 		}
@@ -185,7 +199,7 @@ func (e *Engine) read(m defined, query Query) (*question, error) {
 	}
 	for _, element := range query.By {
 		for name := range strings.SplitSeq(element, ",") {
-			d, err := q.fitting(strings.TrimSpace(name), "divided")
+			d, err := q.fitting(strings.TrimSpace(name), "divided", m.divides())
 			if err != nil {
 				return nil, err
 			}
@@ -214,9 +228,8 @@ func (e *Engine) read(m defined, query Query) (*question, error) {
 	return q, q.settle(query)
 }
 
-// fitting finds a dimension that the metric can be divided or filtered by.
-func (q *question) fitting(name, done string) (dimension, error) {
-	fits := q.metric.dimensions()
+// fitting finds a dimension among those that fit.
+func (q *question) fitting(name, done string, fits []Dim) (dimension, error) {
 	if d, ok := lookUp(Dim(name)); ok && slices.Contains(fits, d.name) {
 		return d, nil
 	}
@@ -240,7 +253,7 @@ func (q *question) filter(given string) error {
 	d := dimension{name: Deleted, kind: truth}
 	if name != string(Deleted) {
 		var err error
-		if d, err = q.fitting(name, "filtered"); err != nil {
+		if d, err = q.fitting(name, "filtered", q.metric.dimensions()); err != nil {
 			return err
 		}
 	}
@@ -262,11 +275,17 @@ func (q *question) filter(given string) error {
 
 // settle looks at what single metrics ask for beside the rest.
 func (q *question) settle(query Query) error {
-	if query.Run != "" {
+	if query.Compare != "" && (q.metric.shape == onThePath || q.metric.shape == shifted) {
+		return badRequest(q.metric.name+" is not compared with another period.", "Ask for that period by from and to.")
+	}
+	if query.Run != "" && q.metric.shape != onThePath {
 		return badRequest(fmt.Sprintf("%s is not asked of a single run.", q.metric.name), "Ask critical_path, or leave the run out.")
 	}
-	if q.metric.over.name == overPeriods.name {
+	switch {
+	case q.metric.over.name == overPeriods.name:
 		return q.settleBuckets()
+	case q.metric.shape == onThePath:
+		return q.settlePath(query)
 	}
 	return nil
 }

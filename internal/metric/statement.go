@@ -19,6 +19,7 @@ import (
 //	/*dims*/             the values that the answer is divided by, and a comma
 //	/*joins*/            the tables that those and the filters are read from
 //	/*filters*/          conditions, each with AND before it
+//	/*attempts of runs*/ the rows of attempts, in a statement over runs
 //	/*by*/               the names of the values, and a comma
 //	/*group by*/         GROUP BY and those names; nothing in an undivided answer
 //	/*keys,*/            those names and a comma, within a GROUP BY of the metric's own
@@ -45,6 +46,7 @@ type question struct {
 	children bool
 	now      time.Time
 	costs    *Costs
+	run      *runID
 }
 
 // condition is a filter: a row has one of the values, or none where null is set.
@@ -81,6 +83,9 @@ var (
 	variableMark = regexp.MustCompile(`:([a-z_]+)`)
 )
 
+// attemptsOfRuns marks attempts in a statement over runs.
+const attemptsOfRuns = "/*attempts of runs*/"
+
 // render writes the statement of a question.
 func (q *question) render(files fs.FS) (string, error) {
 	s := &statement{files: files}
@@ -89,6 +94,9 @@ func (q *question) render(files fs.FS) (string, error) {
 
 // fill replaces the marks of a text.
 func (s *statement) fill(q *question, over grain, text string) string {
+	if strings.Contains(text, attemptsOfRuns) {
+		text = strings.ReplaceAll(text, attemptsOfRuns, s.fill(q, overAttempts, "/*attempts*/"))
+	}
 	text = relationMark.ReplaceAllStringFunc(text, func(mark string) string {
 		found := relationMark.FindStringSubmatch(mark)
 		relation, err := fs.ReadFile(s.files, "sql/relation/"+found[2]+".sql")
@@ -255,7 +263,13 @@ func (s *statement) filters(q *question, over grain) string {
 		if c.dim.name == Deleted && (over.name == overGroups.name || over.name == overPeriods.name) {
 			continue // their rows were filtered before they became groups or periods
 		}
+		if c.dim.name == BaseName && q.metric.shape == shifted {
+			continue // a name of a series, not of its rows
+		}
 		b.WriteString("\n  AND " + s.condition(c, over))
+	}
+	if q.run != nil {
+		fmt.Fprintf(&b, "\n  AND p.instance_id = %d AND p.id = %d", q.run.instance, q.run.id)
 	}
 	return b.String()
 }
