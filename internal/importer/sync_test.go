@@ -30,7 +30,7 @@ const base = "https://gitlab.test"
 func TestSyncHoldsTheTruth(t *testing.T) {
 	for engine, open := range engines {
 		for _, plan := range []string{importer.PlanDocumented, importer.PlanGraphQL} {
-			for seed := range uint64(3) {
+			for seed := range uint64(2) {
 				t.Run(fmt.Sprintf("%s/%s/seed %d", engine, plan, seed), func(t *testing.T) {
 					w := gitlabtest.Generate(seed, gitlabtest.Size{Groups: 4, Projects: 8, PipelinesPerProject: 25, JobsPerPipeline: 5, Days: 40, Until: today})
 					h := newHarness(t, open(t), w)
@@ -541,7 +541,7 @@ func smallWorld() *gitlabtest.World {
 	runner := w.AddRunner("shared", "docker")
 	for _, path := range []string{"acme/shop", "acme/tools/lint"} {
 		p := w.AddProject(path)
-		for i := range 6 {
+		for i := range 4 {
 			w.AddPipeline(p, gitlabtest.PipelineSpec{At: today.Add(-time.Duration(i*30+60) * time.Hour), Jobs: []gitlabtest.JobSpec{
 				{Name: "build", Stage: "build", Took: time.Minute, Runner: runner},
 				{Name: "test 1/2", Took: 90 * time.Second, FailedFirst: 1, Runner: runner},
