@@ -4,7 +4,7 @@
 -- leaves out: bridges; what still runs
 -- formula: sum of duration_seconds / 60
 -- empty: n = 0, value = 0
--- source: weir; OTel cicd.worker busy time
+-- source: weir
 WITH attempts AS (
 /*attempts*/
 )

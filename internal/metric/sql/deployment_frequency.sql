@@ -4,7 +4,7 @@
 -- leaves out: failed deployments and those under way
 -- formula: n = deployments; value = n / days of the window; days = days with at least one; per_week = median over the whole ISO weeks in the window, weeks without any being 0
 -- empty: n = 0, value = 0, days = 0; per_week NULL where the window holds no whole week
--- source: DORA (deployment frequency); OTel vcs and cicd.pipeline.run.state of deployments
+-- source: DORA (deployment frequency)
 WITH ended AS (
 /*deployments*/
 ), counted AS (

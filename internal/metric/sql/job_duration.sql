@@ -4,7 +4,7 @@
 -- leaves out: bridges; canceled attempts; what still runs
 -- formula: percentile_cont over duration_seconds
 -- empty: n = 0, percentiles and average NULL
--- source: GitLab (job duration); OTel cicd.pipeline.task.run.duration
+-- source: GitLab (job duration)
 WITH attempts AS (
 /*attempts*/
 )

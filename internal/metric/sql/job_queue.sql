@@ -4,7 +4,7 @@
 -- leaves out: bridges; attempts that never started
 -- formula: percentile_cont over queued_seconds
 -- empty: n = 0, percentiles and average NULL
--- source: GitLab (queued_duration); OTel cicd.worker queue time
+-- source: GitLab (queued_duration)
 WITH attempts AS (
 /*attempts*/
 )

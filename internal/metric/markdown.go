@@ -1,0 +1,81 @@
+package metric
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Markdown gives what every metric means as a chapter for people, which is
+// committed as doc/metrics.md.
+func (e *Engine) Markdown() string {
+	var b strings.Builder
+	b.WriteString(`# Metrics
+
+Written from the headers in internal/metric/sql by ` + "`go test ./internal/metric -run TestDocumentation -update`" + `; do not edit.
+
+A **run** is a pipeline that is no child pipeline; a **finished run** has status success (with warnings too) or failed. An **attempt** is a job
+that runs on a runner, retried ones too; the **effective** one of its name in a pipeline is the last. Windows are [from, to) on the row's own
+creation (deployments: on their end). Rates are fractions from 0 to 1, spans are seconds, and nothing is rounded. Of nothing, counts and sums
+are 0; percentiles, averages, rates and shares are null. What GitLab has deleted has run, and counts.
+
+| metric | unit | over | measures |
+| --- | --- | --- | --- |
+`)
+	cell := func(s string) string { return strings.ReplaceAll(s, "|", `\|`) }
+	for _, d := range e.Definitions() {
+		measures, _, _ := strings.Cut(d.Measures, ";")
+		fmt.Fprintf(&b, "| [%s](#%s) | %s | %s | %s |\n", d.Name, d.Name, d.Unit, d.Over, cell(measures))
+	}
+	for _, d := range e.Definitions() {
+		fmt.Fprintf(&b, "\n## %s\n\n%s: %s.\n\n", d.Name, d.Title, d.Measures)
+		for _, line := range [][2]string{
+			{"Formula", d.Formula},
+			{"Population", d.Population},
+			{"Leaves out", d.LeavesOut},
+			{"Of nothing", d.Empty},
+			{"Unit", d.Unit},
+			{"Source", d.Source},
+			{"Divided by", dimensionList(d.Dimensions)},
+		} {
+			fmt.Fprintf(&b, "- **%s**: %s\n", line[0], line[1])
+		}
+		if dimensionList(d.Filters) != dimensionList(d.Dimensions) {
+			fmt.Fprintf(&b, "- **Filtered by**: %s\n", dimensionList(d.Filters))
+		}
+		fmt.Fprintf(&b, "\n```sh\n%s\n```\n", strings.Join(d.Examples, "\n"))
+	}
+	b.WriteString("\n## Dimensions\n\n| dimension | its values |\n| --- | --- |\n")
+	for _, d := range append(Dims(), Deleted) {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", d, cell(d.Meaning()))
+	}
+	b.WriteString(`
+A row may have several groups, services, owners and runner tags: it counts under each, rows do not add up, and the answer says "overlap": true.
+
+## Prices
+
+` + "`cost` reads `costs.yaml` in the data directory when weir starts" + `. The first rule that fits an attempt prices it; every condition of a match has to
+hold, and of a list one element.
+
+` + "```yaml" + `
+currency: EUR
+rules:
+  - match: {runner_tag: [gpu, cuda], group: acme/ml}  # instance, group, project, runner, runner_type, runner_tag
+    per_minute: 0.04
+  - match: {runner_type: instance_type}
+    per_minute: 0.008
+  - match: {runner: 17}  # costs nothing, which is not the same as no price
+    per_minute: 0
+` + "```\n")
+	return b.String()
+}
+
+func dimensionList(dims []Dim) string {
+	if len(dims) == 0 {
+		return "nothing"
+	}
+	names := make([]string, len(dims))
+	for i, d := range dims {
+		names[i] = string(d)
+	}
+	return strings.Join(names, ", ")
+}
