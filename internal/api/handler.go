@@ -52,6 +52,7 @@ type Engine interface {
 	Events(ci.SyncID) *EventLog
 	// Checks looks at what only the program knows: its directory, its address.
 	Checks(context.Context) []Check
+	HookEngine
 }
 
 // Verification is how far the verification of a credential came.
@@ -89,6 +90,7 @@ func New(cfg Config) *API {
 	a.registerSchema()
 	a.registerExport()
 	a.registerDoctor()
+	a.registerHooks()
 	a.registerCatalog()
 	a.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		WriteProblem(w, &ci.Problem{

@@ -56,3 +56,9 @@ func (c *Control) Claim(ctx context.Context, id ci.ConnectionID) (release func()
 		_ = conn.Close()
 	}), nil
 }
+
+// ClaimInbox reserves the inbox for one writer, as Claim does a connection:
+// conflict if it is claimed already.
+func (c *Control) ClaimInbox(ctx context.Context) (release func(), err error) {
+	return c.Claim(ctx, 0) // no connection has this id
+}

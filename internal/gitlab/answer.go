@@ -40,6 +40,8 @@ func (e *Error) judge(resp *http.Response, l *limits, body []byte) error {
 		}
 	case status == http.StatusProxyAuthRequired:
 		e.Kind, e.Message = Unreachable, "the proxy wants a user name and a password"
+	case status == http.StatusNoContent:
+		return nil // what was asked for is done, and there is nothing to say
 	case !isJSON && status < 500:
 		e.Kind = NotGitLab
 		e.Message = fmt.Sprintf("the answer is %s, not JSON", describeMedia(media))

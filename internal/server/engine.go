@@ -29,6 +29,7 @@ type engine struct {
 	userAgent string
 	now       func() time.Time
 	dataDir   string
+	hooks     *hooks // hears when a sync has ended
 
 	group errgroup.Group // of running imports
 

@@ -13,7 +13,8 @@
 //
 // Only this machine reaches the server, and every call but health shows the
 // token that is made anew at each Open and stands in DATA/server.json, mode
-// 0600: who can read the data directory can use the API.
+// 0600: who can read the data directory can use the API. Web hooks show the
+// secret of their connection instead, and can do nothing but bring events.
 package server
 
 import (
@@ -71,6 +72,7 @@ type Server struct {
 	store    *store.Store
 	control  *control.Control
 	engine   *engine
+	hooks    *hooks
 	handler  http.Handler
 	listener net.Listener
 	told     announcement
@@ -119,6 +121,8 @@ func Open(ctx context.Context, cfg Config) (_ *Server, err error) {
 	if err := s.engine.closeLeftovers(ctx); err != nil {
 		return nil, err
 	}
+	s.hooks = openHooks(ctx, &hooks{log: cfg.Log, store: s.store, control: s.control, importer: s.engine.importer, now: cfg.Now})
+	s.engine.hooks = s.hooks
 	if s.listener, err = listen(ctx, cmp.Or(cfg.Listen, "127.0.0.1:0")); err != nil {
 		return nil, err
 	}
@@ -189,6 +193,7 @@ func build(version string) api.Version {
 // routes lists everything that the server answers.
 func (s *Server) routes(a *api.API) http.Handler {
 	mux := http.NewServeMux()
+	mux.Handle("POST "+hookPath+"{connection}", s.hooks)
 	mux.Handle("/api/", sameOrigin(authenticated(s.told.Token, a.Handler())))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		api.WriteProblem(w, &ci.Problem{
@@ -260,6 +265,9 @@ func (s *Server) Close() error {
 		var errs []error
 		if s.engine != nil {
 			errs = append(errs, s.engine.close())
+		}
+		if s.hooks != nil {
+			errs = append(errs, s.hooks.close())
 		}
 		if s.listener != nil {
 			if err := s.listener.Close(); !errors.Is(err, net.ErrClosed) {

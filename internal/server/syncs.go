@@ -180,6 +180,7 @@ func (e *engine) run(ctx context.Context, j job, options importer.Options, run *
 	delete(e.running, connection.ID)
 	e.mu.Unlock()
 	j.release()
+	e.hooks.syncEnded()
 	if run.sync == 0 {
 		if err == nil {
 			err = fmt.Errorf("the import of connection %d ended before it began", connection.ID)
