@@ -86,7 +86,7 @@ func (s *Store) ReplaceCatalog(ctx context.Context, preview bool, build func(Cat
 		if err := writeCatalog(ctx, w, next); err != nil {
 			return err
 		}
-		m := &mapping{w: w, mapper: mapper, uses: mapper.Uses(), all: true}
+		m := &mapping{w: w, mapper: mapper, uses: mapper.Uses(), all: true, analyze: s.engine.name() == "postgres"}
 		if err := m.work(ctx); err != nil {
 			return err
 		}
@@ -127,7 +127,7 @@ func (s *Store) MapChanged(ctx context.Context, compile func(CatalogRows) (Mappe
 			_, err := w.exec(ctx, "DELETE FROM catalog_dirty")
 			return err
 		}
-		m := &mapping{w: w, mapper: mapper, uses: mapper.Uses()}
+		m := &mapping{w: w, mapper: mapper, uses: mapper.Uses(), analyze: s.engine.name() == "postgres"}
 		if err := m.markProjects(ctx); err != nil {
 			return err
 		}
@@ -179,6 +179,9 @@ type mapping struct {
 	mapper Mapper
 	uses   ci.FactsUsed
 	all    bool // every pipeline, not only those that are marked
+	// analyze has the planner count temporary tables: PostgreSQL guesses badly of
+	// what it has not counted, DuckDB needs no telling.
+	analyze bool
 }
 
 // project is what rules look at in a project.
@@ -272,8 +275,7 @@ func (m *mapping) load(ctx context.Context, t *Table, rows [][]any) error {
 	if err := m.w.load(ctx, t, rows); err != nil {
 		return err
 	}
-	_, err := m.w.exec(ctx, "ANALYZE "+quoteName(stage(t)))
-	return err
+	return m.count(ctx, stage(t))
 }
 
 // each runs f on every row of an answer within the transaction.

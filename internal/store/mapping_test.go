@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
 	"pgregory.net/rapid"
 
 	"github.com/weirhq/weir/internal/catalog"
@@ -346,7 +347,7 @@ func drawRules(t *rapid.T) string {
 }
 
 // building makes rows of a services.yaml as the API does, findings aside.
-func building(t *testing.T, text string) func(CatalogRows) (CatalogRows, Mapper, error) {
+func building(t testing.TB, text string) func(CatalogRows) (CatalogRows, Mapper, error) {
 	t.Helper()
 	config, err := catalog.Parse([]catalog.File{{Name: "services.yaml", Content: []byte(text)}})
 	if err != nil {
@@ -416,4 +417,46 @@ func texts(t *testing.T, s *Store, sql string) []string {
 	}
 	slices.SortFunc(list, cmp.Compare[string])
 	return list
+}
+
+// TestMapChangedWhileImporting: imports and mappings at the same time leave no
+// pipeline behind.
+func TestMapChangedWhileImporting(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		b := history()
+		apply(t, s, Batch{Instances: b.Instances, Projects: b.Projects})
+		put(t, s, monorepo)
+		var group errgroup.Group
+		for part := range 3 {
+			group.Go(func() error {
+				for i := range 15 {
+					id := ci.PipelineID(1000*(part+1) + i)
+					p, j := b.Pipelines[1], b.Jobs[4]
+					p.ID, j.ID, j.PipelineID = id, ci.JobID(id), id
+					if _, err := s.Apply(t.Context(), Batch{Pipelines: []ci.Pipeline{p}}); err != nil {
+						return err
+					}
+					if _, err := s.Apply(t.Context(), Batch{Jobs: []ci.Job{j}}); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		}
+		group.Go(func() error {
+			for range 5 {
+				if _, err := s.MapChanged(t.Context(), compiling()); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err := group.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		mapChanged(t, s)
+		if again := put(t, s, monorepo); again.Mapped != 45 || again.NewlyMapped+again.Remapped+again.Orphaned+again.DeploymentsAdded != 0 {
+			t.Errorf("what was left behind: %+v", again)
+		}
+	})
 }

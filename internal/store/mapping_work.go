@@ -84,12 +84,21 @@ func (m *mapping) work(ctx context.Context) error {
 
 // create makes a temporary table anew.
 func (m *mapping) create(ctx context.Context, name, query string) error {
-	for _, statement := range []string{"DROP TABLE IF EXISTS " + name, "CREATE TEMP TABLE " + name + " AS " + query, "ANALYZE " + name} {
+	for _, statement := range []string{"DROP TABLE IF EXISTS " + name, "CREATE TEMP TABLE " + name + " AS " + query} {
 		if _, err := m.w.exec(ctx, statement); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	return nil
+	return m.count(ctx, name)
+}
+
+// count has the planner look at a temporary table.
+func (m *mapping) count(ctx context.Context, table string) error {
+	if !m.analyze {
+		return nil
+	}
+	_, err := m.w.exec(ctx, "ANALYZE "+quoteName(table))
+	return err
 }
 
 // runs reads the pipelines and of their facts those that rules look at.
@@ -221,7 +230,7 @@ func (m *mapping) jobs(ctx context.Context) error {
 func (m *mapping) hits() string {
 	return `SELECT m.instance_id, m.pipeline_id, c.place, c.rule_id, c.service_id, c.cond
 		FROM map_set m JOIN stage_map_candidate c ON c.set_id = m.set_id WHERE NOT c.deploy AND c.cond = 0
-	UNION
-		SELECT f.instance_id, f.pipeline_id, c.place, c.rule_id, c.service_id, c.cond
+	UNION ALL
+		SELECT DISTINCT f.instance_id, f.pipeline_id, c.place, c.rule_id, c.service_id, c.cond
 		FROM map_fulfilled f JOIN stage_map_candidate c ON c.set_id = f.set_id AND c.cond = f.cond WHERE NOT c.deploy`
 }
