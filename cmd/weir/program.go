@@ -75,7 +75,7 @@ Import, then ask:             weir sync && weir query "select * from pipelines l
 	}
 	root.AddCommand(
 		p.demoCommand(), p.connectCommand(), p.syncCommand(), p.statusCommand(), p.queryCommand(),
-		p.reportCommand(), p.schemaCommand(), p.exportCommand(), p.servicesCommand(), p.rulesCommand(), p.connectionsCommand(), p.doctorCommand(), p.serveCommand(),
+		p.reportCommand(), p.schemaCommand(), p.exportCommand(), p.servicesCommand(), p.rulesCommand(), p.connectionsCommand(), p.hooksCommand(), p.doctorCommand(), p.serveCommand(),
 		p.configCommand(), p.versionCommand(), completionCommand(),
 	)
 	return root

@@ -41,7 +41,7 @@ func (t tests) Run() int { return pgtest.Run(t.m) }
 //	gitlab replay             starts one that gives the recorded answers of a real project
 //	[recordings]              whether those are to be had
 //	gitlab token VAR [scope…] issues a token into a variable; without scopes read_api,
-//	                          "revoked", "expires-soon" and "guest" say otherwise
+//	                          "revoked", "expires-soon", "guest" and "maintainer" say otherwise
 //	gitlab fault KIND [PART]  breaks requests whose path has PART: html, 500, 502, 401, 403, 429, hang; none ends it
 //	gitlab move KIND          changes the world: pipeline (one more)
 //	gitlab requests N         fails unless N requests came since the last time it was asked
@@ -244,6 +244,8 @@ func tokenSpec(words []string) gitlabtest.TokenSpec {
 			spec.Revoked = true
 		case "guest":
 			spec.Role = gitlabtest.Guest
+		case "maintainer":
+			spec.Role = gitlabtest.Maintainer
 		case "expires-soon":
 			soon := time.Now().AddDate(0, 0, 5)
 			spec.ExpiresAt = &soon

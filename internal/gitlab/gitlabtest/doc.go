@@ -25,6 +25,6 @@
 // would change, updated_at included. Reading a World's fields while it moves
 // wants World.View.
 //
-// GraphQL is served beside REST, as far as CI goes. Web hooks are not served
-// yet.
+// GraphQL is served beside REST, as far as CI goes. Hooks makes the events that
+// web hooks would send, and the endpoints that install hooks are served.
 package gitlabtest

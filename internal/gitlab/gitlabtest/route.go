@@ -43,6 +43,7 @@ func routes() []*route {
 		{name: "GET /projects/:id/jobs", handle: listProjectJobs, params: jobListParams()},
 		{name: "GET /projects/:id/jobs/:id", handle: showJob, args: []string{"id", "job_id"}},
 	}
+	list = append(list, hookRoutes()...)
 	for _, r := range list {
 		_, path, _ := strings.Cut(r.name, " /")
 		r.pattern = strings.Split(path, "/")
@@ -68,10 +69,22 @@ type table struct {
 	graphQL *route
 }
 
-func (t *table) find(path string) (*route, []string) {
+// find gives the endpoint of a path: that of the method, else any.
+func (t *table) find(method, path string) (*route, []string) {
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	found, args := t.match(path, func(r *route) bool { return strings.HasPrefix(r.name, method+" ") })
+	if found == nil {
+		found, args = t.match(path, func(*route) bool { return true })
+	}
+	return found, args
+}
+
+func (t *table) match(path string, want func(*route) bool) (*route, []string) {
 	parts := strings.Split(path, "/")
 	for _, r := range t.list {
-		if len(r.pattern) != len(parts) {
+		if len(r.pattern) != len(parts) || !want(r) {
 			continue
 		}
 		var args []string
@@ -110,12 +123,12 @@ func (s *Server) route(r *http.Request) (*route, []string) {
 	if !isAPI {
 		return &route{name: r.Method + " " + otherHTML, handle: signIn}, nil
 	}
-	found, args := s.routes.find(strings.TrimSuffix(rest, "/"))
+	found, args := s.routes.find(r.Method, strings.TrimSuffix(rest, "/"))
 	if found == nil {
 		return &route{name: r.Method + " " + otherAPI, handle: unknownRoute}, nil
 	}
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return &route{name: r.Method + strings.TrimPrefix(found.name, "GET"), handle: methodNotAllowed}, nil
+	if method, path, _ := strings.Cut(found.name, " "); r.Method != method && (r.Method != http.MethodHead || method != http.MethodGet) {
+		return &route{name: r.Method + " " + path, handle: methodNotAllowed}, nil
 	}
 	return found, args
 }

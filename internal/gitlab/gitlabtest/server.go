@@ -42,6 +42,9 @@ type Server struct {
 	latency map[string]time.Duration
 	limits  limits
 	graphQL graphQLSettings
+
+	hooks    []InstalledHook
+	lastHook int64
 }
 
 // Option configures a Server.
