@@ -49,12 +49,12 @@ type RuleConflict struct {
 
 const (
 	// changed pairs old and new services of the pipelines that are mapped.
-	changed = `SELECT r.instance_id, r.pipeline_id, count(b.service_id) AS had, count(a.service_id) AS has,
-			count(CASE WHEN a.service_id IS NULL THEN 1 END) AS lost, count(CASE WHEN b.service_id IS NULL THEN 1 END) AS won
-		FROM (SELECT instance_id, pipeline_id, service_id FROM pipeline_services UNION SELECT instance_id, pipeline_id, service_id FROM map_service) r
-		LEFT JOIN pipeline_services b ON b.instance_id = r.instance_id AND b.pipeline_id = r.pipeline_id AND b.service_id = r.service_id
-		LEFT JOIN map_service a ON a.instance_id = r.instance_id AND a.pipeline_id = r.pipeline_id AND a.service_id = r.service_id
-		GROUP BY r.instance_id, r.pipeline_id`
+	changed = `SELECT instance_id, pipeline_id, sum(o) AS had, sum(n) AS has,
+			sum(CASE WHEN n = 0 THEN 1 ELSE 0 END) AS lost, sum(CASE WHEN o = 0 THEN 1 ELSE 0 END) AS won
+		FROM (SELECT instance_id, pipeline_id, service_id, max(o) AS o, max(n) AS n FROM (
+			SELECT instance_id, pipeline_id, service_id, 1 AS o, 0 AS n FROM pipeline_services
+			UNION ALL SELECT instance_id, pipeline_id, service_id, 0, 1 FROM map_service) u GROUP BY instance_id, pipeline_id, service_id) s
+		GROUP BY instance_id, pipeline_id`
 
 	kindOf = `CASE WHEN had = 0 THEN 'newly_mapped' WHEN has = 0 THEN 'orphaned' WHEN lost > 0 OR won > 0 THEN 'remapped' ELSE '' END`
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/weirhq/weir/internal/catalog"
 	"github.com/weirhq/weir/internal/ci"
+	"github.com/weirhq/weir/internal/store/pgtest"
 )
 
 // monorepo is the catalog of most tests here.
@@ -459,4 +460,56 @@ func TestMapChangedWhileImporting(t *testing.T) {
 			t.Errorf("what was left behind: %+v", again)
 		}
 	})
+}
+
+// TestMappingWaitsForMarks: an import that has changed a pipeline which waits
+// for the rules already, and has not committed, is waited for. Else its mark
+// would go with the old one.
+func TestMappingWaitsForMarks(t *testing.T) {
+	s := openTest(t, pgtest.Database(t)) // DuckDB has one writer anyhow
+	b := history()
+	apply(t, s, Batch{Instances: b.Instances, Projects: b.Projects})
+	put(t, s, monorepo)
+	apply(t, s, Batch{Pipelines: b.Pipelines[1:2]})
+	var group errgroup.Group
+	changed, commit := make(chan struct{}), make(chan struct{})
+	group.Go(func() error {
+		return s.engine.write(t.Context(), func(w writer) error {
+			if _, err := w.exec(t.Context(), "UPDATE pipelines SET project_id = 1 WHERE id = 2"); err != nil {
+				return err
+			}
+			if err := mark(t.Context(), w, &Batch{Pipelines: b.Pipelines[1:2]}); err != nil {
+				return err
+			}
+			close(changed)
+			<-commit
+			return nil
+		})
+	})
+	<-changed
+	group.Go(func() error {
+		_, err := s.MapChanged(t.Context(), compiling())
+		return err
+	})
+	group.Go(func() error {
+		defer close(commit)
+		// Until the mapping waits, or has gone through without.
+		for {
+			waiting, err := s.PendingMappings(t.Context())
+			if err != nil || !waiting {
+				return err
+			}
+			n := texts(t, s, "SELECT CAST(count(*) AS VARCHAR) FROM pg_locks WHERE NOT granted")
+			if n[0] != "0" {
+				return nil
+			}
+		}
+	})
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	mapChanged(t, s)
+	if diff := gocmp.Diff([]string{"2:shop"}, mapped(t, s)); diff != "" {
+		t.Errorf("the pipeline that moved meanwhile (-want +got):\n%s", diff)
+	}
 }
