@@ -68,7 +68,8 @@ func (a *API) replaceCatalog(ctx context.Context, r CatalogRequest, preview bool
 	}
 	config, err := catalog.Parse(files)
 	if err != nil {
-		// What is wrong with the whole is told as well, as far as it could be read.
+		// What could not be read would make the whole look wrong where it is not:
+		// how it holds together is looked at once every line can be read.
 		return CatalogChange{}, refusedCatalog(err)
 	}
 	var next store.CatalogRows
