@@ -21,7 +21,13 @@ import (
 	"github.com/weirhq/weir/internal/store/pgtest"
 )
 
-func TestMain(m *testing.M) { os.Exit(pgtest.Run(m)) }
+func TestMain(m *testing.M) {
+	if err := flag.Set("rapid.checks", "3"); err != nil { // each is some four hundred statements; -rapid.checks asks for more
+		panic(err)
+	}
+	flag.Parse()
+	os.Exit(pgtest.Run(m))
+}
 
 // TestScripts runs testdata/*.txt, one script a metric, on both engines. A
 // script is read from top to bottom; # begins a comment, and indented lines

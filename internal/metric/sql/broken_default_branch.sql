@@ -8,7 +8,7 @@
 WITH pushes AS (
   SELECT p.instance_id, p.project_id, p.id, p.status, p.created_at, p.finished_at, p.time_precision
   FROM pipelines p/*filter joins*/
-  WHERE p.is_default_branch AND p.source = 'push' AND p.status IN ('success', 'failed') AND p.finished_at < :to/*place filters*/
+  WHERE p.is_default_branch AND p.source = 'push' AND p.status IN ('success', 'failed') AND p.finished_at < :to AND p.created_at IS NOT NULL/*place filters*/
 ), seen AS (
   SELECT *, min(finished_at) OVER (PARTITION BY instance_id, project_id ORDER BY created_at, id
     ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS next_end
