@@ -303,7 +303,7 @@ func TestTheRunStops(t *testing.T) {
 			w := smallWorld()
 			h := newHarness(t, openDuckDB(t), w)
 			h.server.Fault(func(n int, r *http.Request) gitlabtest.Fault {
-				if n > 30 {
+				if n > 12 { // no project can be complete by then
 					return gitlabtest.Fault{Kind: tc.fault}
 				}
 				return gitlabtest.Fault{}
