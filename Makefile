@@ -8,7 +8,10 @@ TOOL := go tool -modfile=internal/tools/go.mod
 BIN      ?= bin/weir
 FUZZTIME ?= 30s
 
-.PHONY: build demo test check bench fuzz generate fmt vuln
+# Where bench-query keeps its ten million jobs.
+BENCH_FILE ?= $(or $(TMPDIR),/tmp)/weir-bench-10m.duckdb
+
+.PHONY: build demo test check bench bench-query fuzz generate fmt vuln
 
 build:
 	go build -o $(BIN) ./cmd/weir
@@ -36,6 +39,10 @@ check:
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...
+
+# Every metric over ten million jobs. Their database (3 GB) is written once.
+bench-query:
+	WEIR_BENCH_FILE=$(BENCH_FILE) go test -run '^$$' -bench Query -benchtime 20x -timeout 60m ./internal/bench
 
 fuzz:
 	scripts/fuzz $(FUZZTIME)

@@ -66,7 +66,8 @@ func (a *API) registerConnections() {
 	register(a, add, func(ctx context.Context, in *struct {
 		ID   int64 `path:"id" minimum:"1"`
 		Body CredentialRequest
-	}) (Verified, error) {
+	},
+	) (Verified, error) {
 		v, err := a.Engine.AddCredential(ctx, ci.ConnectionID(in.ID), in.Body)
 		return a.verified(ctx, v, err)
 	})
@@ -76,7 +77,8 @@ func (a *API) registerConnections() {
 		func(ctx context.Context, in *struct {
 			ID         int64 `path:"id" minimum:"1"`
 			Credential int64 `path:"credential" minimum:"1"`
-		}) error {
+		},
+		) error {
 			return a.Control.RemoveCredential(ctx, ci.ConnectionID(in.ID), in.Credential)
 		})
 }

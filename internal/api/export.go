@@ -29,7 +29,8 @@ func (a *API) registerExport() {
 	registerStream(a, op, []string{ndjson, "text/csv", parquetMedia}, func(ctx context.Context, in *struct {
 		Table  string `path:"table"`
 		Format string `query:"format" enum:"ndjson,csv,parquet" default:"ndjson"`
-	}) (func(huma.Context), error) {
+	},
+	) (func(huma.Context), error) {
 		table, err := published(in.Table)
 		if err != nil {
 			return nil, err

@@ -29,7 +29,8 @@ func (a *API) registerSchema() {
 	register(a, a.operation(http.MethodGet, "/schema/{table}", "show-table", "A table and its columns", ""),
 		func(ctx context.Context, in *struct {
 			Table string `path:"table"`
-		}) (Table, error) {
+		},
+		) (Table, error) {
 			t, err := published(in.Table)
 			if err != nil {
 				return Table{}, err

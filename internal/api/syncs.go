@@ -41,7 +41,8 @@ func (a *API) registerSyncs() {
 	register(a, a.operation(http.MethodGet, "/syncs", "list-syncs", "List imports", "Newest first."),
 		func(ctx context.Context, in *struct {
 			Limit int `query:"limit" minimum:"1" maximum:"200" default:"20"`
-		}) (Syncs, error) {
+		},
+		) (Syncs, error) {
 			list, err := a.syncs(ctx, in.Limit)
 			return Syncs{list}, err
 		})
@@ -68,7 +69,8 @@ func (a *API) registerSyncs() {
 		func(ctx context.Context, in *struct {
 			ID          int64 `path:"id" minimum:"1"`
 			LastEventID int64 `header:"Last-Event-ID" minimum:"0"`
-		}) (func(huma.Context), error) {
+		},
+		) (func(huma.Context), error) {
 			s, err := a.sync(ctx, ci.SyncID(in.ID))
 			if err != nil {
 				return nil, err

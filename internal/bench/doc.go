@@ -6,4 +6,8 @@
 // Requests are counted by the simulator, memory is the program's own maximum
 // resident set as the kernel counted it, and seconds include starting the
 // program. The simulator runs on the same cores, so seconds are upper bounds.
+//
+// BenchmarkQuery is of another kind: it asks every metric, in this process, over
+// ten million made-up jobs. `make bench-query` keeps their database in a file,
+// which takes minutes to write the first time.
 package bench

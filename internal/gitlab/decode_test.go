@@ -83,9 +83,11 @@ func TestScannerSaysWhere(t *testing.T) {
 
 func FuzzJob(f *testing.F) {
 	f.Add([]byte(everyKey))
-	for _, seed := range []string{`null`, `{}`, `{"id":null,"user":null,"tag_list":[null],"artifacts":[]}`, `{"name":"\ud83d\ude00\u0000\xff"}`,
+	for _, seed := range []string{
+		`null`, `{}`, `{"id":null,"user":null,"tag_list":[null],"artifacts":[]}`, `{"name":"\ud83d\ude00\u0000\xff"}`,
 		`{"coverage":"68.49"}`, `{"coverage":"NaN"}`, `{"id":1e3}`, `{"duration":1e999}`, `{"id":01}`, "{\"name\":\"\xff\"}", `{"x":-0.0e+1,"y":tru}`, `{"name":"` + "\n" + `"}`,
-		`{"created_at":"2023-02-30T00:00:00.000Z"}`, `{"created_at":"0000-01-01T00:00:00.000Z"}`, `[[[{"a":"\u12"}]]]`} {
+		`{"created_at":"2023-02-30T00:00:00.000Z"}`, `{"created_at":"0000-01-01T00:00:00.000Z"}`, `[[[{"a":"\u12"}]]]`,
+	} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {

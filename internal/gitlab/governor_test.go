@@ -109,8 +109,10 @@ func TestShareOfTheWindowStopsAll(t *testing.T) {
 		g := NewGovernor(GovernorConfig{Share: 0.5})
 		reset := time.Now().Add(20 * time.Second)
 		header := func(observed int) http.Header {
-			return http.Header{"Ratelimit-Observed": {strconv.Itoa(observed)}, "Ratelimit-Remaining": {strconv.Itoa(1000 - observed)},
-				"Ratelimit-Reset": {strconv.FormatInt(reset.Unix(), 10)}}
+			return http.Header{
+				"Ratelimit-Observed": {strconv.Itoa(observed)}, "Ratelimit-Remaining": {strconv.Itoa(1000 - observed)},
+				"Ratelimit-Reset": {strconv.FormatInt(reset.Unix(), 10)},
+			}
 		}
 		pass(t, g, "GET /x", header(499), 0)
 		pass(t, g, "GET /x", header(500), 0)

@@ -41,8 +41,10 @@ func (o GroupListOptions) query() url.Values {
 // not exist, or that the token may not see, is NotFound.
 func (c *Client) Group(ctx context.Context, idOrPath string) (Group, error) {
 	// Without with_projects=false GitLab embeds up to 100 projects.
-	ans, err := one[Group](ctx, c, request{endpoint: "/groups/:id", path: "/groups/" + url.PathEscape(idOrPath),
-		query: url.Values{"with_projects": {"false"}}})
+	ans, err := one[Group](ctx, c, request{
+		endpoint: "/groups/:id", path: "/groups/" + url.PathEscape(idOrPath),
+		query: url.Values{"with_projects": {"false"}},
+	})
 	return ans.Value, err
 }
 
@@ -54,8 +56,10 @@ func (c *Client) Groups(ctx context.Context, o GroupListOptions) iter.Seq2[Page[
 // DescendantGroups walks over all groups below a group, of all depths, without
 // itself. There may be none.
 func (c *Client) DescendantGroups(ctx context.Context, groupID int64, o GroupListOptions) iter.Seq2[Page[Group], error] {
-	return pages[Group](ctx, c, request{endpoint: "/groups/:id/descendant_groups",
-		path: "/groups/" + id(groupID) + "/descendant_groups", query: o.query()}, nil)
+	return pages[Group](ctx, c, request{
+		endpoint: "/groups/:id/descendant_groups",
+		path:     "/groups/" + id(groupID) + "/descendant_groups", query: o.query(),
+	}, nil)
 }
 
 func (g *Group) check() error {

@@ -12,17 +12,21 @@ const endpointProjectJobs = "GET /projects/:id/jobs"
 // newest first. Bridges are not among them, and no field says which attempt was
 // retried: of one name, the highest id is the latest. There may be none.
 func (c *Client) PipelineJobs(ctx context.Context, projectID, pipelineID int64) iter.Seq2[Page[Job], error] {
-	return pages[Job](ctx, c, request{endpoint: "/projects/:id/pipelines/:id/jobs",
-		path:  "/projects/" + id(projectID) + "/pipelines/" + id(pipelineID) + "/jobs",
-		query: url.Values{"include_retried": {"true"}, "per_page": {perPageText(0)}}}, nil)
+	return pages[Job](ctx, c, request{
+		endpoint: "/projects/:id/pipelines/:id/jobs",
+		path:     "/projects/" + id(projectID) + "/pipelines/" + id(pipelineID) + "/jobs",
+		query:    url.Values{"include_retried": {"true"}, "per_page": {perPageText(0)}},
+	}, nil)
 }
 
 // PipelineBridges walks over the trigger jobs of a pipeline, newest first.
 // There may be none.
 func (c *Client) PipelineBridges(ctx context.Context, projectID, pipelineID int64) iter.Seq2[Page[Job], error] {
-	return pages[Job](ctx, c, request{endpoint: "/projects/:id/pipelines/:id/bridges",
-		path:  "/projects/" + id(projectID) + "/pipelines/" + id(pipelineID) + "/bridges",
-		query: url.Values{"per_page": {perPageText(0)}}}, nil)
+	return pages[Job](ctx, c, request{
+		endpoint: "/projects/:id/pipelines/:id/bridges",
+		path:     "/projects/" + id(projectID) + "/pipelines/" + id(pipelineID) + "/bridges",
+		query:    url.Values{"per_page": {perPageText(0)}},
+	}, nil)
 }
 
 // ProjectJobs walks over all builds of a project, child pipelines' and retried
@@ -30,9 +34,11 @@ func (c *Client) PipelineBridges(ctx context.Context, projectID, pipelineID int6
 // order here; a caller stops when it has gone back far enough. The pages follow
 // a keyset, so rows that are added meanwhile move nothing.
 func (c *Client) ProjectJobs(ctx context.Context, projectID int64) iter.Seq2[Page[Job], error] {
-	return pages[Job](ctx, c, request{endpoint: "/projects/:id/jobs",
-		path:  "/projects/" + id(projectID) + "/jobs",
-		query: url.Values{"pagination": {"keyset"}, "order_by": {"id"}, "sort": {"desc"}, "per_page": {perPageText(0)}}}, nil)
+	return pages[Job](ctx, c, request{
+		endpoint: "/projects/:id/jobs",
+		path:     "/projects/" + id(projectID) + "/jobs",
+		query:    url.Values{"pagination": {"keyset"}, "order_by": {"id"}, "sort": {"desc"}, "per_page": {perPageText(0)}},
+	}, nil)
 }
 
 func (j *Job) check() error {

@@ -24,8 +24,10 @@ func TestNextQuery(t *testing.T) {
 		{"host and root of GitLab's own", `<http://internal:8080/api/v4/projects/7/jobs?page=2>; rel="next"`, "-", "", false, "page=2", ""},
 		{"next after others", `<https://x/api/v4/projects/7/jobs?page=1>; rel="prev", <https://x/api/v4/projects/7/jobs?page=3>; title="a, b"; rel="next last"`, "-", "", false, "page=3", ""},
 		{"cursor", `<https://x/api/v4/projects/7/jobs?cursor=eyJ%3D&id=7&pagination=keyset>; rel=next`, "-", "pagination=keyset", true, "cursor=eyJ%3D&id=7&pagination=keyset", ""},
-		{"our own parameters stay", `<https://x/api/v4/projects/7/jobs?page=2&updated_after=2024-01-01T00%3A00%3A00Z&per_page=20>; rel="next"`, "-",
-			"updated_after=2024-01-01T00%3A00%3A00.123Z&per_page=100&page=1", false, "page=2&per_page=100&updated_after=2024-01-01T00%3A00%3A00.123Z", ""},
+		{
+			"our own parameters stay", `<https://x/api/v4/projects/7/jobs?page=2&updated_after=2024-01-01T00%3A00%3A00Z&per_page=20>; rel="next"`, "-",
+			"updated_after=2024-01-01T00%3A00%3A00.123Z&per_page=100&page=1", false, "page=2&per_page=100&updated_after=2024-01-01T00%3A00%3A00.123Z", "",
+		},
 		{"encoded path", `<https://x/api/v4/%70rojects/7/jobs?page=2>; rel="next"`, "-", "", false, "page=2", ""},
 		{"by header", "", "2", "page=1&a=b", true, "a=b&page=2", ""},
 		{"last by header", "", "", "", true, "", ""},

@@ -77,8 +77,10 @@ func pages[T any](ctx context.Context, c *Client, r request, also func(*T) error
 					err = errors.New("the Link to the next page leads back to a page that was read before")
 				}
 				if err != nil {
-					err = &Error{Kind: BadAnswer, Method: r.verb(), Endpoint: r.endpoint, URL: ans.url.String(), Status: 200,
-						Message: err.Error(), RequestID: ans.header.Get("X-Request-Id"), Err: err}
+					err = &Error{
+						Kind: BadAnswer, Method: r.verb(), Endpoint: r.endpoint, URL: ans.url.String(), Status: 200,
+						Message: err.Error(), RequestID: ans.header.Get("X-Request-Id"), Err: err,
+					}
 				}
 			}
 			if err != nil {

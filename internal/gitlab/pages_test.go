@@ -68,8 +68,10 @@ func TestListsAskFor(t *testing.T) {
 			return drain(c.Pipelines(t.Context(), 7, gitlab.PipelineListOptions{}))
 		},
 		"/api/v4/projects/7/pipelines?order_by=updated_at&per_page=50&ref=a%2Fb&scope=finished&sort=asc&source=push&status=failed&updated_after=2024-05-01T10%3A00%3A00.123Z&updated_before=2024-05-01T11%3A00%3A00.123Z": func(c *gitlab.Client) error {
-			return drain(c.Pipelines(t.Context(), 7, gitlab.PipelineListOptions{OrderBy: "updated_at", Sort: "asc", Source: "push", Ref: "a/b",
-				Status: "failed", Scope: "finished", UpdatedAfter: after, UpdatedBefore: after.Add(time.Hour), PerPage: 50}))
+			return drain(c.Pipelines(t.Context(), 7, gitlab.PipelineListOptions{
+				OrderBy: "updated_at", Sort: "asc", Source: "push", Ref: "a/b",
+				Status: "failed", Scope: "finished", UpdatedAfter: after, UpdatedBefore: after.Add(time.Hour), PerPage: 50,
+			}))
 		},
 		"/api/v4/projects/7/pipelines/8/bridges?per_page=100": func(c *gitlab.Client) error {
 			return drain(c.PipelineBridges(t.Context(), 7, 8))
@@ -123,8 +125,10 @@ func TestWalkNeverEndsShortInSilence(t *testing.T) {
 			}, once)
 			pages := 0
 			var failure error
-			for _, err := range c.Pipelines(t.Context(), 7, gitlab.PipelineListOptions{Source: "parent_pipeline",
-				UpdatedAfter: time.Date(2024, 1, 1, 0, 0, 0, 123_456_000, time.UTC)}) {
+			for _, err := range c.Pipelines(t.Context(), 7, gitlab.PipelineListOptions{
+				Source:       "parent_pipeline",
+				UpdatedAfter: time.Date(2024, 1, 1, 0, 0, 0, 123_456_000, time.UTC),
+			}) {
 				if err != nil {
 					failure = err
 					break

@@ -65,14 +65,18 @@ func (o PipelineListOptions) check(p *PipelineListItem) error {
 // changes during the walk may come twice or, ascending by updated_at, be passed
 // over; whoever cannot have that asks anew from the last updated_at.
 func (c *Client) Pipelines(ctx context.Context, projectID int64, o PipelineListOptions) iter.Seq2[Page[PipelineListItem], error] {
-	return pages(ctx, c, request{endpoint: "/projects/:id/pipelines",
-		path: "/projects/" + id(projectID) + "/pipelines", query: o.query()}, o.check)
+	return pages(ctx, c, request{
+		endpoint: "/projects/:id/pipelines",
+		path:     "/projects/" + id(projectID) + "/pipelines", query: o.query(),
+	}, o.check)
 }
 
 // Pipeline gives one pipeline in full. A deleted one is NotFound.
 func (c *Client) Pipeline(ctx context.Context, projectID, pipelineID int64) (Answer[Pipeline], error) {
-	return one[Pipeline](ctx, c, request{endpoint: "/projects/:id/pipelines/:id",
-		path: "/projects/" + id(projectID) + "/pipelines/" + id(pipelineID)})
+	return one[Pipeline](ctx, c, request{
+		endpoint: "/projects/:id/pipelines/:id",
+		path:     "/projects/" + id(projectID) + "/pipelines/" + id(pipelineID),
+	})
 }
 
 func (p *PipelineListItem) check() error {

@@ -39,8 +39,10 @@ func (c *Client) GroupProjects(ctx context.Context, groupID int64, o ProjectList
 	if o.Simple {
 		q.Set("simple", "true")
 	}
-	return pages[Project](ctx, c, request{endpoint: "/groups/:id/projects",
-		path: "/groups/" + id(groupID) + "/projects", query: q}, nil)
+	return pages[Project](ctx, c, request{
+		endpoint: "/groups/:id/projects",
+		path:     "/groups/" + id(groupID) + "/projects", query: q,
+	}, nil)
 }
 
 func (p *Project) check() error {

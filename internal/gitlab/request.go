@@ -71,8 +71,10 @@ func (c *Client) attempt(ctx context.Context, cred *credential, r request, deadl
 		held, err := cred.governor.enter(ctx, r.key(), deadline)
 		c.shared.throttled.Add(int64(held))
 		if hasty, ok := errors.AsType[*impatient](err); ok {
-			return answer{}, &Error{Kind: RateLimited, Method: r.verb(), Endpoint: r.endpoint, URL: target.String(),
-				Message: err.Error(), RetryAfter: hasty.wait, Err: err}
+			return answer{}, &Error{
+				Kind: RateLimited, Method: r.verb(), Endpoint: r.endpoint, URL: target.String(),
+				Message: err.Error(), RetryAfter: hasty.wait, Err: err,
+			}
 		}
 		if err != nil {
 			return answer{}, stopped(ctx, r)
@@ -82,8 +84,10 @@ func (c *Client) attempt(ctx context.Context, cred *credential, r request, deadl
 			return ans, err
 		}
 		if hop == maxRedirects {
-			return answer{}, &Error{Kind: Redirected, Method: r.verb(), Endpoint: r.endpoint, URL: target.String(), Location: next.String(),
-				Message: fmt.Sprintf("more than %d redirects in a row", maxRedirects)}
+			return answer{}, &Error{
+				Kind: Redirected, Method: r.verb(), Endpoint: r.endpoint, URL: target.String(), Location: next.String(),
+				Message: fmt.Sprintf("more than %d redirects in a row", maxRedirects),
+			}
 		}
 		target = next
 	}

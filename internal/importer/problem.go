@@ -32,11 +32,15 @@ func Explain(err error) *ci.Problem {
 		p.Request, p.Curl, p.Err = requestLine(e), gitlab.Curl(e), err
 		return p
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return &ci.Problem{Code: ci.Interrupted, Cause: "The work was stopped before it was done.",
-			Remedy: "Start it again: it goes on where it stopped.", Err: err}
+		return &ci.Problem{
+			Code: ci.Interrupted, Cause: "The work was stopped before it was done.",
+			Remedy: "Start it again: it goes on where it stopped.", Err: err,
+		}
 	}
-	return &ci.Problem{Code: ci.Internal, Cause: "An error that weir did not expect: " + err.Error() + ".",
-		Remedy: "Please report it with the log.", Err: err}
+	return &ci.Problem{
+		Code: ci.Internal, Cause: "An error that weir did not expect: " + err.Error() + ".",
+		Remedy: "Please report it with the log.", Err: err,
+	}
 }
 
 func explain(e *gitlab.Error) *ci.Problem {

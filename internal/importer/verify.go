@@ -343,7 +343,8 @@ func (v *verifier) projects(ctx context.Context) *ci.Problem {
 	for i, group := range tops[:min(len(tops), groupsTried)] {
 		path = "/groups/" + strconv.FormatInt(group.ID, 10) + "/projects?include_subgroups=true&with_shared=false"
 		page, err := firstPage(v.c.GroupProjects(ctx, group.ID, gitlab.ProjectListOptions{
-			IncludeSubgroups: true, OrderBy: "last_activity_at", Sort: "desc", PerPage: 20}))
+			IncludeSubgroups: true, OrderBy: "last_activity_at", Sort: "desc", PerPage: 20,
+		}))
 		if err != nil {
 			return v.fail("projects", onToken(Explain(err)))
 		}

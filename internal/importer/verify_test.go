@@ -54,37 +54,63 @@ func TestVerify(t *testing.T) {
 		{name: "repositories only", kind: importer.KindGitLab, last: "projects", requests: 5},
 		{name: "named group", groups: []string{" /acme/ ", "acme"}, last: "jobs", requests: 8},
 		{name: "a kind there is not", kind: "github", code: ci.BadRequest, cause: "github"},
-		{name: "wrong token", change: map[string]said{"": {401, `{"message":"401 Unauthorized"}`}},
-			code: ci.InvalidCredentials, cause: "401 Unauthorized", last: "user", requests: 1},
-		{name: "token that tells it is revoked", change: map[string]said{"/personal_access_tokens/self": {200, `{"id":9,"scopes":["read_api"],"active":false,"revoked":true}`}},
-			code: ci.InvalidCredentials, cause: "revoked", last: "token", requests: 3},
-		{name: "scope that reads nothing", change: map[string]said{"": {403, `{"error":"insufficient_scope","error_description":"The request requires higher privileges than provided by the access token.","scope":"api read_api"}`}},
-			code: ci.InvalidPermissions, cause: "scope", last: "token", requests: 1},
-		{name: "scope that reads the user only", change: map[string]said{"/personal_access_tokens/self": {200, `{"id":9,"scopes":["read_user"],"active":true}`}},
-			code: ci.InvalidPermissions, cause: "read_user", last: "token", requests: 3},
+		{
+			name: "wrong token", change: map[string]said{"": {401, `{"message":"401 Unauthorized"}`}},
+			code: ci.InvalidCredentials, cause: "401 Unauthorized", last: "user", requests: 1,
+		},
+		{
+			name: "token that tells it is revoked", change: map[string]said{"/personal_access_tokens/self": {200, `{"id":9,"scopes":["read_api"],"active":false,"revoked":true}`}},
+			code: ci.InvalidCredentials, cause: "revoked", last: "token", requests: 3,
+		},
+		{
+			name: "scope that reads nothing", change: map[string]said{"": {403, `{"error":"insufficient_scope","error_description":"The request requires higher privileges than provided by the access token.","scope":"api read_api"}`}},
+			code: ci.InvalidPermissions, cause: "scope", last: "token", requests: 1,
+		},
+		{
+			name: "scope that reads the user only", change: map[string]said{"/personal_access_tokens/self": {200, `{"id":9,"scopes":["read_user"],"active":true}`}},
+			code: ci.InvalidPermissions, cause: "read_user", last: "token", requests: 3,
+		},
 		{name: "token that does not tell", change: map[string]said{"/personal_access_tokens/self": hidden}, last: "jobs", requests: 7},
-		{name: "token about to expire", change: map[string]said{"/personal_access_tokens/self": {200, `{"id":9,"scopes":["api"],"expires_at":"2026-12-05"}`}},
-			last: "jobs", warnings: []ci.Code{ci.TokenExpiresSoon}, requests: 7},
+		{
+			name: "token about to expire", change: map[string]said{"/personal_access_tokens/self": {200, `{"id":9,"scopes":["api"],"expires_at":"2026-12-05"}`}},
+			last: "jobs", warnings: []ci.Code{ci.TokenExpiresSoon}, requests: 7,
+		},
 		{name: "old GitLab", change: map[string]said{"/version": {200, `{"version":"13.12.4"}`}}, code: ci.UnsupportedVersion, cause: "13.12.4", last: "version", requests: 1},
-		{name: "blocked user", change: map[string]said{"/version": {403, `{"message":"403 Forbidden - Your account has been blocked."}`}},
-			code: ci.InvalidPermissions, cause: "blocked", last: "user", requests: 1},
-		{name: "no such group", groups: []string{"acme", "nowhere"}, change: map[string]said{"/groups/nowhere": {404, `{"message":"404 Group Not Found"}`}},
-			code: ci.GroupNotFound, cause: "nowhere", last: "groups", requests: 5},
+		{
+			name: "blocked user", change: map[string]said{"/version": {403, `{"message":"403 Forbidden - Your account has been blocked."}`}},
+			code: ci.InvalidPermissions, cause: "blocked", last: "user", requests: 1,
+		},
+		{
+			name: "no such group", groups: []string{"acme", "nowhere"}, change: map[string]said{"/groups/nowhere": {404, `{"message":"404 Group Not Found"}`}},
+			code: ci.GroupNotFound, cause: "nowhere", last: "groups", requests: 5,
+		},
 		{name: "member of no group", change: map[string]said{"/groups": {200, `[]`}}, code: ci.NoResources, cause: "no group", last: "groups", requests: 4},
 		{name: "refused groups", change: map[string]said{"/groups": refused}, code: ci.InvalidPermissions, cause: "refuses", last: "groups", requests: 4},
 		{name: "no project", change: map[string]said{"/groups/1/projects": {200, `[]`}}, code: ci.NoResources, cause: "acme", last: "projects", requests: 5},
-		{name: "group that vanishes", change: map[string]said{"/groups/1/projects": {404, `{"message":"404 Group Not Found"}`}},
-			code: ci.InvalidPermissions, last: "projects", requests: 5},
-		{name: "CI off everywhere", change: map[string]said{"/groups/1/projects": {200, `[{"id":71,"path_with_namespace":"acme/off","jobs_enabled":false}]`}},
-			last: "jobs", warnings: []ci.Code{ci.CIDisabledCode}, requests: 5},
-		{name: "CI off everywhere, repositories only", kind: importer.KindGitLab, change: map[string]said{"/groups/1/projects": {200, `[{"id":71,"path_with_namespace":"acme/off","jobs_enabled":false}]`}},
-			last: "projects", requests: 5},
-		{name: "first project refuses", change: map[string]said{"/projects/72/pipelines": refused, "/projects/73/pipelines": {200, `[]`},
-			"/projects/74/pipelines": {200, `[{"id":900,"status":"running"}]`}, "/projects/74/pipelines/900/jobs": {200, `[]`}}, last: "jobs", requests: 9},
-		{name: "three projects refuse", change: map[string]said{"/projects/72/pipelines": refused, "/projects/73/pipelines": hidden, "/projects/74/pipelines": refused},
-			code: ci.InvalidPermissions, cause: "none of the 3 projects", last: "pipelines", requests: 8},
-		{name: "no pipeline yet", change: map[string]said{"/projects/72/pipelines": {200, `[]`}, "/projects/73/pipelines": {200, `[]`}, "/projects/74/pipelines": {200, `[]`}},
-			last: "jobs", requests: 8},
+		{
+			name: "group that vanishes", change: map[string]said{"/groups/1/projects": {404, `{"message":"404 Group Not Found"}`}},
+			code: ci.InvalidPermissions, last: "projects", requests: 5,
+		},
+		{
+			name: "CI off everywhere", change: map[string]said{"/groups/1/projects": {200, `[{"id":71,"path_with_namespace":"acme/off","jobs_enabled":false}]`}},
+			last: "jobs", warnings: []ci.Code{ci.CIDisabledCode}, requests: 5,
+		},
+		{
+			name: "CI off everywhere, repositories only", kind: importer.KindGitLab, change: map[string]said{"/groups/1/projects": {200, `[{"id":71,"path_with_namespace":"acme/off","jobs_enabled":false}]`}},
+			last: "projects", requests: 5,
+		},
+		{name: "first project refuses", change: map[string]said{
+			"/projects/72/pipelines": refused, "/projects/73/pipelines": {200, `[]`},
+			"/projects/74/pipelines": {200, `[{"id":900,"status":"running"}]`}, "/projects/74/pipelines/900/jobs": {200, `[]`},
+		}, last: "jobs", requests: 9},
+		{
+			name: "three projects refuse", change: map[string]said{"/projects/72/pipelines": refused, "/projects/73/pipelines": hidden, "/projects/74/pipelines": refused},
+			code: ci.InvalidPermissions, cause: "none of the 3 projects", last: "pipelines", requests: 8,
+		},
+		{
+			name: "no pipeline yet", change: map[string]said{"/projects/72/pipelines": {200, `[]`}, "/projects/73/pipelines": {200, `[]`}, "/projects/74/pipelines": {200, `[]`}},
+			last: "jobs", requests: 8,
+		},
 		{name: "refused jobs", change: map[string]said{"/projects/72/pipelines/800/jobs": refused}, code: ci.InvalidPermissions, last: "jobs", requests: 7},
 		{name: "limited", change: map[string]said{"/user": {429, `{"message":"slow down"}`}}, code: ci.RateLimited, last: "user", requests: 2},
 		{name: "not GitLab", change: map[string]said{"": {200, `<html>`}}, code: ci.NotGitLab, cause: "HTML", last: "url", requests: 1},
@@ -146,8 +172,10 @@ func TestVerifyFinds(t *testing.T) {
 	for _, s := range v.Steps {
 		steps = append(steps, s.Name+": "+s.Detail)
 	}
-	wantSteps := []string{"url: GitLab answers", "version: GitLab 18.5.1-ee", "user: group_1_bot (bot)", "token: scopes read_api, expires 2027-06-01",
-		"groups: 2 groups", "projects: 5 projects or more in acme", "pipelines: readable in acme/shop", "jobs: 2 jobs in pipeline 800"}
+	wantSteps := []string{
+		"url: GitLab answers", "version: GitLab 18.5.1-ee", "user: group_1_bot (bot)", "token: scopes read_api, expires 2027-06-01",
+		"groups: 2 groups", "projects: 5 projects or more in acme", "pipelines: readable in acme/shop", "jobs: 2 jobs in pipeline 800",
+	}
 	if diff := cmp.Diff(wantSteps, steps); diff != "" {
 		t.Errorf("steps (-want +got):\n%s", diff)
 	}
@@ -240,8 +268,10 @@ func TestVerifyAgainstTheSimulator(t *testing.T) {
 		{"blocked", gitlabtest.TokenSpec{Blocked: true}, ci.InvalidPermissions, 0},
 		{"expires soon", gitlabtest.TokenSpec{ExpiresAt: &soon}, "", 1},
 	} {
-		c, err := gitlab.New(gitlab.Config{BaseURL: "https://gitlab.example.com", Transport: s.Transport(),
-			Credentials: []gitlab.Credential{{Token: gitlab.Secret(s.Token(tt.spec))}}})
+		c, err := gitlab.New(gitlab.Config{
+			BaseURL: "https://gitlab.example.com", Transport: s.Transport(),
+			Credentials: []gitlab.Credential{{Token: gitlab.Secret(s.Token(tt.spec))}},
+		})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -164,8 +164,10 @@ func TestNewestWins(t *testing.T) {
 					p.UpdatedAt = new(at(float64(updated[i]/2) / 1000))
 				}
 				seenPipelines = append(seenPipelines, p)
-				job := ci.Job{InstanceID: inst, ID: 1, ProjectID: 1, PipelineID: 1, Name: "j", BaseName: "j", Kind: ci.Build, Status: status,
-					TimePrecision: ci.Milliseconds, SyncedAt: at(float64(i)), Tags: []string{fmt.Sprint(i)}}
+				job := ci.Job{
+					InstanceID: inst, ID: 1, ProjectID: 1, PipelineID: 1, Name: "j", BaseName: "j", Kind: ci.Build, Status: status,
+					TimePrecision: ci.Milliseconds, SyncedAt: at(float64(i)), Tags: []string{fmt.Sprint(i)},
+				}
 				if rapid.Bool().Draw(t, "says manual") {
 					job.Manual = new(true)
 				}
@@ -251,8 +253,10 @@ func TestWholeSeconds(t *testing.T) {
 // TestKeep: what a newer answer does not say stays, as long as it is still true.
 func TestKeep(t *testing.T) {
 	job := func(synced float64, f func(*ci.Job)) ci.Job {
-		j := ci.Job{InstanceID: 1, ID: 1, ProjectID: 1, PipelineID: 1, Name: "j", BaseName: "j", Kind: ci.Build, Status: "running",
-			TimePrecision: "ms", StartedAt: new(at(1)), SyncedAt: at(synced)}
+		j := ci.Job{
+			InstanceID: 1, ID: 1, ProjectID: 1, PipelineID: 1, Name: "j", BaseName: "j", Kind: ci.Build, Status: "running",
+			TimePrecision: "ms", StartedAt: new(at(1)), SyncedAt: at(synced),
+		}
 		f(&j)
 		return j
 	}

@@ -57,8 +57,10 @@ func TestUnconfined(t *testing.T) {
 	}
 	database := strings.TrimPrefix(u.Path, "/")
 	user := "plain_" + database
-	for _, sql := range []string{"CREATE ROLE " + user + " LOGIN PASSWORD 'x'", "GRANT CREATE ON DATABASE " + database + " TO " + user,
-		"CREATE SCHEMA weir_control AUTHORIZATION " + user, "CREATE TABLE weir_control.secret (name text)", "ALTER TABLE weir_control.secret OWNER TO " + user} {
+	for _, sql := range []string{
+		"CREATE ROLE " + user + " LOGIN PASSWORD 'x'", "GRANT CREATE ON DATABASE " + database + " TO " + user,
+		"CREATE SCHEMA weir_control AUTHORIZATION " + user, "CREATE TABLE weir_control.secret (name text)", "ALTER TABLE weir_control.secret OWNER TO " + user,
+	} {
 		if _, err := admin.Exec(t.Context(), sql); err != nil {
 			t.Skipf("the server's user is no administrator: %v", err)
 		}
@@ -81,8 +83,10 @@ func TestUnconfined(t *testing.T) {
 	if rows, err := query(t.Context(), s, Query{SQL: "SELECT username FROM users"}); err != nil || len(rows) != 1 {
 		t.Errorf("%v %v", rows, err)
 	}
-	for _, sql := range []string{"DELETE FROM users", "WITH x AS (DELETE FROM users RETURNING *) SELECT * FROM x", "SELECT * FROM weir_control.secret",
-		`SELECT * FROM "weir_control".secret`, "SELECT set_config('search_path', 'weir_control', false)", "RESET ROLE"} {
+	for _, sql := range []string{
+		"DELETE FROM users", "WITH x AS (DELETE FROM users RETURNING *) SELECT * FROM x", "SELECT * FROM weir_control.secret",
+		`SELECT * FROM "weir_control".secret`, "SELECT set_config('search_path', 'weir_control', false)", "RESET ROLE",
+	} {
 		if rows, err := query(t.Context(), s, Query{SQL: sql}); ci.CodeOf(err) != ci.ReadOnlySQL {
 			t.Errorf("%s: %v %v", sql, rows, err)
 		}

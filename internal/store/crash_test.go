@@ -98,8 +98,10 @@ func writeUntilKilled(t *testing.T, database string) {
 		b := Batch{ProjectSyncs: []ci.ProjectSync{{InstanceID: 1, ProjectID: 1, Requests: batch}}}
 		for _, of := range []int64{batch, max(1, batch-3)} {
 			for k := range int64(crashJobs) {
-				b.Jobs = append(b.Jobs, ci.Job{InstanceID: 1, ID: ci.JobID(of*crashJobs + k), ProjectID: 1, PipelineID: ci.PipelineID(of),
-					Name: "job", BaseName: "job", Kind: ci.Build, Status: "success", Tags: []string{"docker"}, TimePrecision: "ms", SyncedAt: at(float64(batch))})
+				b.Jobs = append(b.Jobs, ci.Job{
+					InstanceID: 1, ID: ci.JobID(of*crashJobs + k), ProjectID: 1, PipelineID: ci.PipelineID(of),
+					Name: "job", BaseName: "job", Kind: ci.Build, Status: "success", Tags: []string{"docker"}, TimePrecision: "ms", SyncedAt: at(float64(batch)),
+				})
 			}
 		}
 		if _, err := s.Apply(t.Context(), b); err != nil {

@@ -12,21 +12,25 @@ import (
 // ran may not; a test keeps the two together.
 
 func duckDialect() dialect {
-	return dialect{engine: "duckdb", types: map[Type]string{
-		BigInt: "BIGINT", Text: "VARCHAR", Boolean: "BOOLEAN", Double: "DOUBLE",
-		Timestamp: "TIMESTAMPTZ", TextList: "VARCHAR[]", JSON: "JSON",
-	}, countTables: `SELECT count(*) FROM information_schema.tables
+	return dialect{
+		engine: "duckdb", types: map[Type]string{
+			BigInt: "BIGINT", Text: "VARCHAR", Boolean: "BOOLEAN", Double: "DOUBLE",
+			Timestamp: "TIMESTAMPTZ", TextList: "VARCHAR[]", JSON: "JSON",
+		}, countTables: `SELECT count(*) FROM information_schema.tables
 		WHERE table_schema = 'main' AND table_catalog = current_database()`,
-		pages: "hash(%s) %% %d = 0"}
+		pages: "hash(%s) %% %d = 0",
+	}
 }
 
 func postgresDialect() dialect {
-	return dialect{engine: "postgres", types: map[Type]string{
-		BigInt: "bigint", Text: "text", Boolean: "boolean", Double: "double precision",
-		Timestamp: "timestamptz", TextList: "text[]", JSON: "jsonb",
-	}, lockSchema: `SELECT pg_advisory_xact_lock(hashtext('weir'))`,
+	return dialect{
+		engine: "postgres", types: map[Type]string{
+			BigInt: "bigint", Text: "text", Boolean: "boolean", Double: "double precision",
+			Timestamp: "timestamptz", TextList: "text[]", JSON: "jsonb",
+		}, lockSchema: `SELECT pg_advisory_xact_lock(hashtext('weir'))`,
 		countTables: `SELECT count(*) FROM information_schema.tables WHERE table_schema = 'weir'`,
-		indexes:     postgresIndexes()}
+		indexes:     postgresIndexes(),
+	}
 }
 
 // createTable gives the statement that creates t.

@@ -13,9 +13,11 @@ import (
 // FuzzQuery: a statement that is answered has not changed the database, and one
 // that is not gives a problem.
 func FuzzQuery(f *testing.F) {
-	for _, sql := range []string{"SELECT 1", "DELETE FROM users", "EXPLAIN ANALYZE DELETE FROM users", "SELECT 1; DELETE FROM users", "FROM users", "(((SELECT 1)))",
+	for _, sql := range []string{
+		"SELECT 1", "DELETE FROM users", "EXPLAIN ANALYZE DELETE FROM users", "SELECT 1; DELETE FROM users", "FROM users", "(((SELECT 1)))",
 		"EXPLAIN (ANALYZE) (DELETE FROM users)", "WITH a AS (SELECT 1) FROM a", "PRAGMA user_version", "CREATE TABLE x (i int)", "/*", "'", `"`, "$$", ";", "SHOW users", "INSERT INTO users BY NAME SELECT 1 AS id",
-		"DROP TABLE users", "ALTER TABLE users RENAME TO x", "SELECT * FROM users WHERE username = 'a' UNION ALL FROM users", "VACUUM", "FORCE CHECKPOINT", "UPDATE users SET id = 1"} {
+		"DROP TABLE users", "ALTER TABLE users RENAME TO x", "SELECT * FROM users WHERE username = 'a' UNION ALL FROM users", "VACUUM", "FORCE CHECKPOINT", "UPDATE users SET id = 1",
+	} {
 		f.Add(sql)
 	}
 	s := openTest(f, f.TempDir()+"/weir.duckdb")

@@ -376,8 +376,10 @@ func postgresType(types *pgtype.Map, oid uint32) string {
 	if !ok {
 		return "text"
 	}
-	words := map[string]string{"int2": "smallint", "int4": "integer", "int8": "bigint", "float4": "real", "float8": "double precision",
-		"bool": "boolean", "varchar": "text", "bpchar": "text", "name": "text", "jsonb": "json", "unknown": "text"}
+	words := map[string]string{
+		"int2": "smallint", "int4": "integer", "int8": "bigint", "float4": "real", "float8": "double precision",
+		"bool": "boolean", "varchar": "text", "bpchar": "text", "name": "text", "jsonb": "json", "unknown": "text",
+	}
 	name, suffix := t.Name, ""
 	if len(name) > 1 && name[0] == '_' {
 		name, suffix = name[1:], "[]"

@@ -163,9 +163,11 @@ func inspectPostgres(tokens []token) error {
 // as SQL, change the session or the server, hold locks, or reach files and
 // other servers. Most are closed to weir_reader anyhow.
 func postgresRefuses(name string) bool {
-	for _, prefix := range []string{"dblink", "lo_", "loread", "lowrite", "pg_read_", "pg_ls_", "pg_stat_file", "pg_file_", "pg_advisory_",
+	for _, prefix := range []string{
+		"dblink", "lo_", "loread", "lowrite", "pg_read_", "pg_ls_", "pg_stat_file", "pg_file_", "pg_advisory_",
 		"pg_try_advisory_", "pg_logical_", "pg_replication_", "pg_create_", "pg_drop_", "pg_copy_", "pg_backup_", "pg_start_backup", "pg_stop_backup",
-		"pg_wal_", "pg_switch_", "query_to_xml", "table_to_xml", "schema_to_xml", "database_to_xml", "cursor_to_xml", "crosstab", "connectby", "xpath_table"} {
+		"pg_wal_", "pg_switch_", "query_to_xml", "table_to_xml", "schema_to_xml", "database_to_xml", "cursor_to_xml", "crosstab", "connectby", "xpath_table",
+	} {
 		if strings.HasPrefix(name, prefix) {
 			return true
 		}

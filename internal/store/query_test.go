@@ -51,11 +51,19 @@ func TestReadersAreConfined(t *testing.T) {
 		{sql: "WITH x AS (DELETE FROM users RETURNING *) SELECT * FROM x", code: "*"},
 		{sql: "WITH x AS (SELECT 1) DELETE FROM users", code: "*"},
 		{sql: "SELECT * INTO x FROM users", code: "*"},
-		{sql: "COMMIT"}, {sql: "ROLLBACK"}, {sql: "BEGIN"}, {sql: "COMMIT AND CHAIN", code: "*"},
-		{sql: "PREPARE p AS SELECT 1"}, {sql: "EXECUTE p", code: "*"}, {sql: "DEALLOCATE p", code: "*"},
+		{sql: "COMMIT"},
+		{sql: "ROLLBACK"},
+		{sql: "BEGIN"},
+		{sql: "COMMIT AND CHAIN", code: "*"},
+		{sql: "PREPARE p AS SELECT 1"},
+		{sql: "EXECUTE p", code: "*"},
+		{sql: "DEALLOCATE p", code: "*"},
 		{sql: "COPY users TO '" + secret + ".out'"},
 		{sql: "COPY users FROM '" + secret + "'"},
-		{sql: "CHECKPOINT"}, {sql: "VACUUM"}, {sql: "SET TimeZone = 'Asia/Tokyo'"}, {sql: "RESET TimeZone"},
+		{sql: "CHECKPOINT"},
+		{sql: "VACUUM"},
+		{sql: "SET TimeZone = 'Asia/Tokyo'"},
+		{sql: "RESET TimeZone"},
 		{sql: "SELECT nextval('x')", code: "*"},
 		{sql: "CALL pragma_version()"},
 
@@ -113,7 +121,9 @@ func TestReadersAreConfined(t *testing.T) {
 		{sql: "SELECT pg_notify('a', 'b')", engine: "postgres"},
 		{sql: "SELECT pg_terminate_backend(1)", engine: "postgres"},
 		{sql: "SELECT * FROM users FOR UPDATE", engine: "postgres"},
-		{sql: "LISTEN x", engine: "postgres"}, {sql: "LOCK TABLE users", engine: "postgres"}, {sql: "DISCARD ALL", engine: "postgres"},
+		{sql: "LISTEN x", engine: "postgres"},
+		{sql: "LOCK TABLE users", engine: "postgres"},
+		{sql: "DISCARD ALL", engine: "postgres"},
 	}
 	onBoth(t, func(t *testing.T, s *Store) {
 		apply(t, s, everyTable())
@@ -251,8 +261,18 @@ func TestQueryColumns(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := []ResultColumn{{"id", "bigint"}, {"Name", "text"}, {"synced_at", "timestamptz"}, {"a", "boolean"}, {"a", "boolean"},
-				{"d", "double precision"}, {"l", "text[]"}, {"j", "json"}, {"i", "integer"}, {"n", "numeric"}}
+			want := []ResultColumn{
+				{"id", "bigint"},
+				{"Name", "text"},
+				{"synced_at", "timestamptz"},
+				{"a", "boolean"},
+				{"a", "boolean"},
+				{"d", "double precision"},
+				{"l", "text[]"},
+				{"j", "json"},
+				{"i", "integer"},
+				{"n", "numeric"},
+			}
 			if diff := cmp.Diff(want, r.Columns()); diff != "" {
 				t.Errorf("limit %d (-want +got):\n%s", limit, diff)
 			}
@@ -345,9 +365,11 @@ func TestQueryMistakes(t *testing.T) {
 }
 
 func TestViews(t *testing.T) {
-	statuses := map[ci.Status]string{"success": "success", "failed": "failure", "canceled": "cancelled", "canceling": "cancelled", "skipped": "skipped",
+	statuses := map[ci.Status]string{
+		"success": "success", "failed": "failure", "canceled": "cancelled", "canceling": "cancelled", "skipped": "skipped",
 		"manual": "manual", "created": "running", "pending": "running", "running": "running", "preparing": "running", "scheduled": "running",
-		"waiting_for_resource": "running", "waiting_for_callback": "running", "invented_tomorrow": "unknown"}
+		"waiting_for_resource": "running", "waiting_for_callback": "running", "invented_tomorrow": "unknown",
+	}
 	onBoth(t, func(t *testing.T, s *Store) {
 		b := everyTable()
 		b.Pipelines = nil

@@ -19,8 +19,10 @@ func tombstoned() map[string][]string {
 	return map[string][]string{
 		"groups":       {"UPDATE groups" + live + "id = ANY($2)"},
 		"repositories": {"UPDATE repositories" + live + "id = ANY($2)"},
-		"projects": {"UPDATE projects" + live + "id = ANY($2)",
-			"UPDATE pipelines" + live + "project_id = ANY($2)", "UPDATE jobs" + live + "project_id = ANY($2)"},
+		"projects": {
+			"UPDATE projects" + live + "id = ANY($2)",
+			"UPDATE pipelines" + live + "project_id = ANY($2)", "UPDATE jobs" + live + "project_id = ANY($2)",
+		},
 		"pipelines": {"UPDATE pipelines" + live + "id = ANY($2)", "UPDATE jobs" + live + "pipeline_id = ANY($2)"},
 		"jobs":      {"UPDATE jobs" + live + "id = ANY($2)"},
 	}

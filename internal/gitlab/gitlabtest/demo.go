@@ -102,8 +102,11 @@ func (d *demo) projects() []demoProject {
 		{path: "northwind/payments/checkout-api", perDay: 7, topics: []string{"go", "tier-1"}, jobs: []demoJob{build, lint, unit, audit, staging, deploy}},
 		{path: "northwind/payments/vault", perDay: 2, jobs: []demoJob{build, unit}},
 		{path: "northwind/storefront/web", perDay: 7, topics: []string{"typescript"}, jobs: []demoJob{
-			build, lint, unit, {name: "e2e 1/3", stage: "e2e", took: minutes(21), fails: 0.04}, {name: "e2e 2/3", stage: "e2e", took: minutes(26), fails: 0.04},
-			{name: "e2e 3/3", stage: "e2e", took: minutes(23), fails: 0.04}, {name: "deploy production", stage: "deploy", took: minutes(3), mainOnly: true, manual: true},
+			build, lint, unit,
+			{name: "e2e 1/3", stage: "e2e", took: minutes(21), fails: 0.04},
+			{name: "e2e 2/3", stage: "e2e", took: minutes(26), fails: 0.04},
+			{name: "e2e 3/3", stage: "e2e", took: minutes(23), fails: 0.04},
+			{name: "deploy production", stage: "deploy", took: minutes(3), mainOnly: true, manual: true},
 		}},
 		{path: "northwind/storefront/mobile", perDay: 4, topics: []string{"kotlin"}, jobs: []demoJob{
 			{name: "build: [android, release]", stage: "build", took: minutes(9), fails: 0.03}, {name: "build: [ios, release]", stage: "build", took: minutes(11), fails: 0.05}, unit,
@@ -116,7 +119,9 @@ func (d *demo) projects() []demoProject {
 		{path: "northwind/platform/handbook", perDay: 0},
 		{path: "northwind/data/etl", perDay: 5, topics: []string{"python"}, jobs: []demoJob{build, lint, unit, deploy}},
 		{path: "northwind/data/models", perDay: 3, topics: []string{"python", "gpu"}, jobs: []demoJob{
-			lint, {name: "train 1/2", stage: "train", took: minutes(85), fails: 0.05, gpu: true}, {name: "train 2/2", stage: "train", took: minutes(95), fails: 0.05, gpu: true},
+			lint,
+			{name: "train 1/2", stage: "train", took: minutes(85), fails: 0.05, gpu: true},
+			{name: "train 2/2", stage: "train", took: minutes(95), fails: 0.05, gpu: true},
 			{name: "evaluate", stage: "evaluate", took: minutes(14), gpu: true, coverage: 61},
 		}},
 		{path: "northwind/sandbox/untitled-3", perDay: 1.5, jobs: []demoJob{{name: "job1", stage: "test", took: minutes(1.2), fails: 0.2}}},

@@ -23,13 +23,19 @@ func TestOffsetPages(t *testing.T) {
 		total, pages     string
 		link             string
 	}{
-		{"status=success&per_page=100", 100, "1", "", "2", "250", "3",
-			link("next", "page=2&per_page=100") + ", " + link("first", "page=1&per_page=100") + ", " + link("last", "page=3&per_page=100")},
-		{"status=success&per_page=100&page=3", 50, "3", "2", "", "250", "3",
-			link("prev", "page=2&per_page=100") + ", " + link("first", "page=1&per_page=100") + ", " + link("last", "page=3&per_page=100")},
+		{
+			"status=success&per_page=100", 100, "1", "", "2", "250", "3",
+			link("next", "page=2&per_page=100") + ", " + link("first", "page=1&per_page=100") + ", " + link("last", "page=3&per_page=100"),
+		},
+		{
+			"status=success&per_page=100&page=3", 50, "3", "2", "", "250", "3",
+			link("prev", "page=2&per_page=100") + ", " + link("first", "page=1&per_page=100") + ", " + link("last", "page=3&per_page=100"),
+		},
 		// More than 100 a page is cut to 100; the Link keeps what was asked.
-		{"status=success&per_page=1000", 100, "1", "", "2", "250", "3",
-			link("next", "page=2&per_page=1000") + ", " + link("first", "page=1&per_page=1000") + ", " + link("last", "page=3&per_page=1000")},
+		{
+			"status=success&per_page=1000", 100, "1", "", "2", "250", "3",
+			link("next", "page=2&per_page=1000") + ", " + link("first", "page=1&per_page=1000") + ", " + link("last", "page=3&per_page=1000"),
+		},
 		{"status=failed", 0, "1", "", "", "0", "1", ""},
 	} {
 		t.Run(c.query, func(t *testing.T) {

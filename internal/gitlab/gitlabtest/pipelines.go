@@ -11,16 +11,20 @@ import (
 
 // Statuses are the words that GitLab knows for pipelines and jobs.
 func Statuses() []string {
-	return []string{"created", "waiting_for_resource", "preparing", "waiting_for_callback", "pending", "running",
-		"success", "failed", "canceling", "canceled", "skipped", "manual", "scheduled"}
+	return []string{
+		"created", "waiting_for_resource", "preparing", "waiting_for_callback", "pending", "running",
+		"success", "failed", "canceling", "canceled", "skipped", "manual", "scheduled",
+	}
 }
 
 // Sources are the words that GitLab knows for what started a pipeline.
 func Sources() []string {
-	return []string{"unknown", "push", "web", "trigger", "schedule", "api", "external", "pipeline", "chat", "webide",
+	return []string{
+		"unknown", "push", "web", "trigger", "schedule", "api", "external", "pipeline", "chat", "webide",
 		"merge_request_event", "external_pull_request_event", "parent_pipeline", "ondemand_dast_scan",
 		"ondemand_dast_validation", "security_orchestration_policy", "container_registry_push", "duo_workflow",
-		"pipeline_execution_policy_schedule"}
+		"pipeline_execution_policy_schedule",
+	}
 }
 
 func pipelineListParams() []param {

@@ -168,9 +168,11 @@ func TestGenerate(t *testing.T) {
 				}
 			}
 		}
-		want := []string{"grandchild", "updated_at null", "yaml errors", "commit gone", "more than 100 jobs", "retried", "downstream elsewhere", "duration 0", "stuck",
+		want := []string{
+			"grandchild", "updated_at null", "yaml errors", "commit gone", "more than 100 jobs", "retried", "downstream elsewhere", "duration 0", "stuck",
 			"ref /head", "ref /merge", "ref /train", "kind external", "kind bridge", "source external", "source parent_pipeline",
-			"source " + gitlabtest.StrangeSource, "status " + gitlabtest.StrangeStatus, "job " + gitlabtest.StrangeStatus}
+			"source " + gitlabtest.StrangeSource, "status " + gitlabtest.StrangeStatus, "job " + gitlabtest.StrangeStatus,
+		}
 		for _, status := range gitlabtest.Statuses() {
 			want = append(want, "status "+status, "job "+status)
 		}
@@ -200,7 +202,8 @@ func TestCutAt(t *testing.T) {
 		p := w.AddProject("acme/shop")
 		w.AddPipeline(p, gitlabtest.PipelineSpec{At: at, Jobs: []gitlabtest.JobSpec{
 			{Name: "a", Stage: "build", Wait: 5 * time.Second, Took: time.Minute},
-			{Name: "b", Took: time.Minute, Status: "failed"}, {Name: "c", Stage: "deploy", Status: "skipped"},
+			{Name: "b", Took: time.Minute, Status: "failed"},
+			{Name: "c", Stage: "deploy", Status: "skipped"},
 		}})
 		cut := at.Add(c.after)
 		w.CutAt(cut)
