@@ -205,8 +205,15 @@ func (d *dimension) literal(value string) (string, error) {
 	return quote(value), nil
 }
 
-// quote writes a text as SQL; both engines read no escapes but a doubled quote.
-func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+// quote writes a text as SQL. A backslash is written so that it means the same
+// however PostgreSQL is set to read plain texts (standard_conforming_strings).
+func quote(s string) string {
+	text := "'" + strings.ReplaceAll(s, "'", "''") + "'"
+	if strings.Contains(s, `\`) {
+		return "E" + strings.ReplaceAll(text, `\`, `\\`)
+	}
+	return text
+}
 
 func quoteList(words []string) string {
 	quoted := make([]string, len(words))
