@@ -129,7 +129,7 @@ func TestNoMarkIsLeft(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, mark := range []string{"/*", "{", "\x00", ":from", ":to", ":tz", ":now", ":days"} {
+			for _, mark := range []string{"local_day(", " seconds(", "/*", "{", "\x00", ":from", ":to", ":tz", ":now", ":days"} {
 				if strings.Contains(sql, mark) {
 					t.Errorf("%s by %q: %s is left in\n%s", m.name, by, mark, sql)
 				}

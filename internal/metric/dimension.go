@@ -84,8 +84,11 @@ const above = `(WITH RECURSIVE above AS (
 
 const servicesOf = `FROM pipeline_services ps JOIN services s ON s.id = ps.service_id`
 
+// localDay is the date that a calendar shows; {local} are the seconds that its
+// clock shows, counted from 1970 (zone.go).
+const localDay = "DATE '1970-01-01' + CAST(floor({local} / 86400) AS integer)"
+
 func dimensions() []dimension {
-	local := "({at} AT TIME ZONE :tz)/*shift*/"
 	return []dimension{
 		{name: Instance, means: "base URL of the GitLab; as a filter also weir's number of it", value: "i.base_url", keys: []string{"i.id"}, joins: []string{"instance"}},
 		{
@@ -134,11 +137,11 @@ func dimensions() []dimension {
 		{name: Tier, means: "tier of the environment; production unless filtered by it", value: "{row}.tier"},
 		{
 			name: HourOfWeek, means: "hour of the week in the time zone, 0 to 167 from Monday 00:00", kind: number,
-			value: "CAST((extract(isodow FROM " + local + ") - 1) * 24 + extract(hour FROM " + local + ") AS bigint)",
+			value: "(CAST(floor({local} / 3600) AS bigint) + 72) % 168", // 1970 began on a Thursday
 		},
-		{name: Day, means: "day in the time zone", kind: date, value: "CAST(" + local + " AS date)"},
-		{name: Week, means: "week in the time zone, by its Monday", kind: date, value: "CAST(date_trunc('week', " + local + ") AS date)"},
-		{name: Month, means: "month in the time zone, by its first day", kind: date, value: "CAST(date_trunc('month', " + local + ") AS date)"},
+		{name: Day, means: "day in the time zone", kind: date, value: localDay},
+		{name: Week, means: "week in the time zone, by its Monday", kind: date, value: "DATE '1970-01-01' + CAST(floor(({local} + 259200) / 604800) * 7 - 3 AS integer)"},
+		{name: Month, means: "month in the time zone, by its first day", kind: date, value: "CAST(date_trunc('month', CAST(" + localDay + " AS timestamp)) AS date)"},
 	}
 }
 

@@ -30,6 +30,8 @@ import (
 //	/*buckets*/ /*weeks*/ stretches of time as rows of VALUES: label, begin, end
 //	/*own*/              the condition that leaves out child pipelines
 //	/*unless DIM*/       the line holds unless the question names that dimension
+//	seconds(B, A)        the time from A to B
+//	local_day(T)         the date at T in the question's zone
 //
 // :from, :to, :tz, … become literals, so that what is shown is what ran, and
 // runs again when it is pasted into weir query.
@@ -143,11 +145,12 @@ func (s *statement) fill(q *question, over grain, text string) string {
 		"/*filter joins*/", s.joins(q.undivided(), over), "/*place filters*/", s.filters(q.untimed(), over)+s.deleted(q, over),
 		"/*tier*/", s.tier(q, over), "/*same y k*/", same(names),
 	).Replace(text)
-	shift := ""
-	if q.back > 0 {
-		shift = fmt.Sprintf(" + INTERVAL '%d seconds'", int64(q.back/time.Second))
+	text = expand(text, "local_day", 1, func(args []string) string { return strings.ReplaceAll(localDay, "{local}", q.local(args[0])) })
+	text = expand(text, "seconds", 2, func(args []string) string { return secondsBetween(args[0], args[1]) })
+	if strings.Contains(text, "{local}") {
+		text = strings.ReplaceAll(text, "{local}", q.local("{at}"))
 	}
-	text = strings.NewReplacer("/*shift*/", shift, "{row}", over.row, "{pipeline}", over.pipeline, "{pipe}", over.pipe, "{at}", over.at,
+	text = strings.NewReplacer("{row}", over.row, "{pipeline}", over.pipeline, "{pipe}", over.pipe, "{at}", over.at,
 		"{reason}", over.reason()).Replace(text)
 	return variableMark.ReplaceAllStringFunc(text, func(name string) string {
 		switch name[1:] {

@@ -18,8 +18,8 @@ WITH runs AS (
   FROM attempts j
   WHERE j.status = 'success' AND j.retried IS NOT TRUE AND j.started_at IS NOT NULL AND j.finished_at IS NOT NULL AND j.duration_seconds IS NOT NULL
 )
-SELECT instance_id, project_id, base_name, CAST((created_at AT TIME ZONE :tz) AS date) AS day, count(*) AS n,
+SELECT instance_id, project_id, base_name, local_day(created_at) AS day, count(*) AS n,
        percentile_cont(0.5) WITHIN GROUP (ORDER BY duration_seconds) AS median, bool_or(time_precision = 's') AS coarse
 FROM measured
-GROUP BY instance_id, project_id, base_name, CAST((created_at AT TIME ZONE :tz) AS date)
+GROUP BY instance_id, project_id, base_name, local_day(created_at)
 ORDER BY instance_id, project_id, base_name, day

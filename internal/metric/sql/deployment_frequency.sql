@@ -18,7 +18,7 @@ WITH ended AS (
   FROM counted JOIN weeks w ON counted.ended_at >= w.starts AND counted.ended_at < w.ends
   GROUP BY /*keys,*/w.label
 ), whole AS (
-  SELECT /*by*/count(*) AS n, count(DISTINCT CAST((ended_at AT TIME ZONE :tz) AS date)) AS days
+  SELECT /*by*/count(*) AS n, count(DISTINCT local_day(ended_at)) AS days
   FROM counted
   /*group by*/
 ), filled AS (

@@ -21,7 +21,7 @@ WITH ended AS (
   WHERE (p.instance_id, p.project_id, p.sha) IN (SELECT instance_id, project_id, sha FROM firsts)
   GROUP BY p.instance_id, p.project_id, p.sha
 ), timed AS (
-  SELECT f.*, CAST(extract(epoch FROM (f.ended_at - coalesce(j.commit_committed_at, c.committed_at))) AS double precision) AS seconds
+  SELECT f.*, seconds(f.ended_at, coalesce(j.commit_committed_at, c.committed_at)) AS seconds
   FROM firsts f
   LEFT JOIN jobs j ON j.instance_id = f.instance_id AND j.id = f.job_id
   LEFT JOIN committed c ON c.instance_id = f.instance_id AND c.project_id = f.project_id AND c.sha = f.sha
@@ -30,12 +30,10 @@ WITH ended AS (
   FROM timed d/*joins*/
   WHERE d.seconds IS NOT NULL/*filters*/
 )
-SELECT /*by*/count(*) AS n,
-       percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) AS p50,
-       percentile_cont(0.75) WITHIN GROUP (ORDER BY seconds) AS p75,
-       percentile_cont(0.9) WITHIN GROUP (ORDER BY seconds) AS p90,
-       percentile_cont(0.95) WITHIN GROUP (ORDER BY seconds) AS p95,
-       percentile_cont(0.99) WITHIN GROUP (ORDER BY seconds) AS p99,
-       avg(seconds) AS avg
-FROM counted
-/*group by*/
+SELECT /*by*/n, q[1] AS p50, q[2] AS p75, q[3] AS p90, q[4] AS p95, q[5] AS p99, avg
+FROM (
+  SELECT /*by*/count(*) AS n, percentile_cont(ARRAY[0.5, 0.75, 0.9, 0.95, 0.99]) WITHIN GROUP (ORDER BY seconds) AS q,
+         avg(seconds) AS avg
+  FROM counted
+  /*group by*/
+) measured

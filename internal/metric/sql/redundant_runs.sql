@@ -24,7 +24,7 @@ WITH runs AS (
   WHERE r.status IN ('success', 'failed') AND l.overtaken_at < r.finished_at
 ), lost AS (
   SELECT j.instance_id, j.pipeline_id, bool_or(j.time_precision = 's') AS coarse,
-         sum(CAST(extract(epoch FROM (j.finished_at - greatest(j.started_at, r.overtaken_at))) AS double precision)) AS seconds
+         sum(seconds(j.finished_at, greatest(j.started_at, r.overtaken_at))) AS seconds
   FROM jobs j
   JOIN (SELECT DISTINCT instance_id, id, overtaken_at FROM redundant) r ON r.instance_id = j.instance_id AND r.id = j.pipeline_id
   WHERE j.kind = 'build' AND j.started_at IS NOT NULL AND j.finished_at > r.overtaken_at AND j.finished_at > j.started_at

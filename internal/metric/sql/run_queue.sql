@@ -8,14 +8,11 @@
 WITH runs AS (
 /*runs*/
 )
-SELECT /*by*/count(*) AS n,
-       percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) AS p50,
-       percentile_cont(0.75) WITHIN GROUP (ORDER BY seconds) AS p75,
-       percentile_cont(0.9) WITHIN GROUP (ORDER BY seconds) AS p90,
-       percentile_cont(0.95) WITHIN GROUP (ORDER BY seconds) AS p95,
-       percentile_cont(0.99) WITHIN GROUP (ORDER BY seconds) AS p99,
-       avg(seconds) AS avg,
-       bool_or(time_precision = 's') AS coarse
-FROM (SELECT *, CAST(extract(epoch FROM (started_at - created_at)) AS double precision) AS seconds FROM runs) started
-WHERE seconds IS NOT NULL
-/*group by*/
+SELECT /*by*/n, q[1] AS p50, q[2] AS p75, q[3] AS p90, q[4] AS p95, q[5] AS p99, avg, coarse
+FROM (
+  SELECT /*by*/count(*) AS n, percentile_cont(ARRAY[0.5, 0.75, 0.9, 0.95, 0.99]) WITHIN GROUP (ORDER BY seconds) AS q,
+         avg(seconds) AS avg, bool_or(time_precision = 's') AS coarse
+  FROM (SELECT *, seconds(started_at, created_at) AS seconds FROM runs) started
+  WHERE seconds IS NOT NULL
+  /*group by*/
+) measured

@@ -17,7 +17,7 @@ WITH ended AS (
   FROM judged
 ), outages AS (
   SELECT instance_id, project_id, pipeline_id, service_id, environment, tier, deleted_at, restored_at < :to AS restored,
-         CAST(extract(epoch FROM (restored_at - ended_at)) AS double precision) AS seconds,
+         seconds(restored_at, ended_at) AS seconds,
          CASE WHEN restored_at < :to THEN restored_at ELSE greatest(ended_at, :from) END AS ended_at
   FROM followed
   WHERE failed AND failed_before IS NOT TRUE AND ended_at < :to AND (restored_at IS NULL OR restored_at >= :from)
