@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 
@@ -62,6 +63,9 @@ func TestUnconfined(t *testing.T) {
 		"CREATE SCHEMA weir_control AUTHORIZATION " + user, "CREATE TABLE weir_control.secret (name text)", "ALTER TABLE weir_control.secret OWNER TO " + user,
 	} {
 		if _, err := admin.Exec(t.Context(), sql); err != nil {
+			if os.Getenv("CI") == "true" {
+				t.Fatal(err)
+			}
 			t.Skipf("the server's user is no administrator: %v", err)
 		}
 	}
