@@ -206,7 +206,7 @@ func invalidToken(why string) *answer {
 // send writes the answer, compressed when the client takes it, and damages it
 // when the script says so.
 func (s *Server) send(c *call, a *answer, fault Fault, out http.ResponseWriter) {
-	body := fault.alter(a.body)
+	body := fault.alter(c, a.body)
 	h := c.header
 	if s.gzip && len(body) > 256 && strings.Contains(c.r.Header.Get("Accept-Encoding"), "gzip") {
 		h.Set("Content-Encoding", "gzip")

@@ -2,9 +2,14 @@ package gitlabtest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -31,6 +36,9 @@ const (
 	HugeField                 // 200, a string of Fault.Size bytes as the first field of the first object
 	HTMLPage                  // 200, a sign-in page
 	GzipDamage                // 200, compressed bytes that do not decompress
+	GraphQLNull               // GraphQL: 200, all of Fault.Field is null, and an entry in errors says so; nothing in REST
+	GraphQLComplex            // GraphQL: 200, the query is too complex; nothing in REST
+	GraphQLTimeout            // GraphQL: 503, it took too long; nothing in REST
 )
 
 // Fault is one thing that goes wrong; the zero value is none.
@@ -40,6 +48,7 @@ type Fault struct {
 	Delay      time.Duration // before anything is answered
 	Drip       time.Duration // between the pieces of SlowDrip; 0: 10 ms
 	Size       int           // of HugeField; 0: 1 MiB
+	Field      string        // of GraphQLNull; empty: jobs
 }
 
 // Fault has script called for every request, with its number from 1, to say
@@ -79,6 +88,14 @@ func (f Fault) answer(c *call) *answer {
 		return notFound("Project ")
 	case HTMLPage:
 		return page(http.StatusOK, "Sign in · GitLab", "Sign in")
+	case GraphQLComplex:
+		if c.route.graphQL {
+			return refuseGraphQL(http.StatusOK, fmt.Sprintf("Query has complexity of %d, which exceeds max complexity of %d", maxScore+1, maxScore))
+		}
+	case GraphQLTimeout:
+		if c.route.graphQL {
+			return refuseGraphQL(http.StatusServiceUnavailable, tooSlow)
+		}
 	}
 	return nil
 }
@@ -90,8 +107,12 @@ func page(status int, title, text string) *answer {
 }
 
 // alter changes the body itself.
-func (f Fault) alter(body []byte) []byte {
+func (f Fault) alter(c *call, body []byte) []byte {
 	switch f.Kind {
+	case GraphQLNull:
+		if c.route.graphQL {
+			return withNull(body, cmp.Or(f.Field, "jobs"))
+		}
 	case GarbageJSON:
 		half := bytes.Clone(body[:len(body)/2])
 		return append(half, `}]"oops`...)
@@ -109,6 +130,46 @@ func (f Fault) alter(body []byte) []byte {
 		return append(append(huge, `",`...), body[start:]...)
 	}
 	return body
+}
+
+// withNull makes every value of a field null, and says so in errors, as GraphQL
+// does where a resolver fails. An answer without the field, or that is none,
+// stays as it is.
+func withNull(body []byte, field string) []byte {
+	var answer map[string]any
+	if json.Unmarshal(body, &answer) != nil {
+		return body
+	}
+	var errors []any
+	var visit func(value any, path []any)
+	visit = func(value any, path []any) {
+		switch value := value.(type) {
+		case []any:
+			for i, v := range value {
+				visit(v, append(slices.Clone(path), i))
+			}
+		case map[string]any:
+			for _, key := range slices.Sorted(maps.Keys(value)) {
+				at := append(slices.Clone(path), key)
+				if key != field {
+					visit(value[key], at)
+					continue
+				}
+				value[key] = nil
+				errors = append(errors, map[string]any{"message": "Internal server error", "path": at})
+			}
+		}
+	}
+	visit(answer["data"], nil)
+	if len(errors) == 0 {
+		return body
+	}
+	answer["errors"] = errors
+	altered, err := json.Marshal(answer)
+	if err != nil {
+		panic(err) // it came from JSON
+	}
+	return altered
 }
 
 // damage flips bytes in the middle of a gzip stream.

@@ -76,6 +76,70 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// What goes wrong in GraphQL alone leaves REST as it is.
+func TestFaultsOfGraphQL(t *testing.T) {
+	s := gitlabtest.NewServer(gitlabtest.Uniform(1, 3, 2))
+	for _, c := range []struct {
+		fault  gitlabtest.Fault
+		status int
+		want   string // in the answer
+	}{
+		{gitlabtest.Fault{Kind: gitlabtest.GraphQLNull}, 200, `"path":["project","pipelines","nodes",2,"jobs"]`},
+		{gitlabtest.Fault{Kind: gitlabtest.GraphQLNull, Field: "project"}, 200, `{"data":{"project":null},"errors":[{"message":"Internal server error","path":["project"]}]}`},
+		{gitlabtest.Fault{Kind: gitlabtest.GraphQLComplex}, 200, `"Query has complexity of 251, which exceeds max complexity of 250"`},
+		{gitlabtest.Fault{Kind: gitlabtest.GraphQLTimeout}, 503, `"Request timed out.`},
+	} {
+		s.Fault(func(int, *http.Request) gitlabtest.Fault { return c.fault })
+		for _, q := range []struct{ method, path, body string }{
+			{http.MethodPost, "graphql", `{"query":"{project(fullPath:\"load/project-000\"){pipelines{nodes{id jobs{nodes{name}}}}}}"}`},
+			{http.MethodGet, "projects/1/pipelines", ""},
+		} {
+			url := "http://gitlab.example" + path("%s", q.path)
+			if q.body != "" {
+				url = "http://gitlab.example/api/graphql"
+			}
+			r, err := http.NewRequestWithContext(t.Context(), q.method, url, strings.NewReader(q.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("PRIVATE-TOKEN", s.DefaultToken())
+			resp, err := s.Transport().RoundTrip(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			switch {
+			case err != nil:
+				t.Error(err)
+			case q.body == "" && (resp.StatusCode != 200 || !strings.HasPrefix(string(b), "[{")):
+				t.Errorf("fault %d in REST: %d %.60s", c.fault.Kind, resp.StatusCode, b)
+			case q.body != "" && (resp.StatusCode != c.status || !strings.Contains(string(b), c.want)):
+				t.Errorf("fault %d: %d %s", c.fault.Kind, resp.StatusCode, b)
+			}
+		}
+	}
+}
+
+// A server with small pages has as many of them as it takes.
+func TestLargestPage(t *testing.T) {
+	s := gitlabtest.NewServer(gitlabtest.Uniform(1, 7, 1), gitlabtest.LargestPage(3))
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://gitlab.example"+path("projects/1/pipelines?per_page=100&page=3"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("PRIVATE-TOKEN", s.DefaultToken())
+	resp, err := s.Transport().RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil || strings.Count(string(b), `"web_url"`) != 1 || resp.Header.Get("X-Total-Pages") != "3" || resp.Header.Get("X-Next-Page") != "" {
+		t.Errorf("the third page of seven rows: %v %s", resp.Header, b)
+	}
+}
+
 // Damaged gzip must be an error, and the server must survive all of it.
 func TestGzipDamage(t *testing.T) {
 	s := gitlabtest.NewServer(gitlabtest.Uniform(1, 40, 1))

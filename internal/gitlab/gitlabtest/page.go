@@ -66,7 +66,7 @@ func (c *call) perPage() int64 {
 	if per <= 0 {
 		return 20
 	}
-	return min(per, maxPerPage)
+	return min(per, int64(c.server.largest))
 }
 
 // link writes one member of a Link header: the path that was asked, with every

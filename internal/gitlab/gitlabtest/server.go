@@ -21,6 +21,7 @@ type Server struct {
 	root     string // relative root, "" or "/gitlab"
 	external string // scheme://host[:port] in Links and web_urls; empty: the host that was asked
 	gzip     bool
+	largest  int // rows of a page, whatever is asked for
 	token    *Token
 	routes   table
 
@@ -72,6 +73,12 @@ func Concurrency(n int) Option {
 	return func(s *Server) { s.slots = make(chan struct{}, n) }
 }
 
+// LargestPage cuts all pages to n rows, from 1 to GitLab's own 100, of REST and
+// of GraphQL: so that small worlds have pages that move.
+func LargestPage(n int) Option {
+	return func(s *Server) { s.largest = min(max(n, 1), maxPerPage) }
+}
+
 // WithoutGzip never compresses, for benchmarks of other things.
 func WithoutGzip() Option { return func(s *Server) { s.gzip = false } }
 
@@ -82,7 +89,7 @@ func WithoutLog() Option { return func(s *Server) { s.keepLog = false } }
 // everything.
 func NewServer(w *World, opts ...Option) *Server {
 	s := &Server{
-		world: w, version: "18.5.1-ee", revision: "3c2a1f9b5d7", gzip: true, keepLog: true, seed: maphash.MakeSeed(),
+		world: w, version: "18.5.1-ee", revision: "3c2a1f9b5d7", gzip: true, largest: maxPerPage, keepLog: true, seed: maphash.MakeSeed(),
 		counts: map[string]int{}, latency: map[string]time.Duration{}, routes: table{routes(), graphQLRoute()},
 		parsed: sync.OnceValues(readSchema),
 	}

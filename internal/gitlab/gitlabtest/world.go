@@ -203,6 +203,14 @@ func (w *World) SetNow(t time.Time) {
 	w.now = func() time.Time { return t }
 }
 
+// SetClock makes the world go by another clock, one that runs: time.Now, also
+// in a testing/synctest bubble, or one that is ahead of it.
+func (w *World) SetClock(now func() time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.now = now
+}
+
 // Advance moves the clock on by d. A stopped clock stays stopped, a running
 // one runs on.
 func (w *World) Advance(d time.Duration) {
