@@ -240,7 +240,7 @@ type Sync struct {
 	ID               SyncID           `db:"id"`
 	InstanceID       InstanceID       `db:"instance_id"`
 	ConnectionID     ConnectionID     `db:"connection_id"`
-	Kind             string           `db:"kind"` // "sync" (what changed), "full" (everything again)
+	Kind             string           `db:"kind"` // "sync" (what changed), "full" (everything again), "open" (only what had not ended)
 	State            SyncState        `db:"state"`
 	StartedAt        time.Time        `db:"started_at"`
 	FinishedAt       *time.Time       `db:"finished_at"`

@@ -2,7 +2,9 @@ package importer
 
 import (
 	"context"
+	"errors"
 	"iter"
+	"strings"
 
 	"github.com/weirhq/weir/internal/ci"
 	"github.com/weirhq/weir/internal/gitlab"
@@ -38,17 +40,17 @@ func fetchDocumented(ctx context.Context, c *gitlab.Client, project ci.Project, 
 	b := bundle{id: id}
 	answer, err := c.Pipeline(ctx, int64(project.ID), int64(id))
 	if err != nil {
-		return b.failed(err)
+		return bundle{id: id, err: err, gone: pipelineGone(err)}
 	}
 	p := convertPipeline(project, answer.Value, answer.AskedAt)
 	if user, ok := answer.Value.User.Get(); ok {
 		b.users = append(b.users, convertUser(project.InstanceID, user, answer.AskedAt))
 	}
 	if err := b.addJobs(project, ci.Build, c.PipelineJobs(ctx, int64(project.ID), int64(id))); err != nil {
-		return b.failed(err)
+		return b.failed(ctx, c, project, err)
 	}
 	if err := b.addJobs(project, ci.Bridge, c.PipelineBridges(ctx, int64(project.ID), int64(id))); err != nil {
-		return b.failed(err)
+		return b.failed(ctx, c, project, err)
 	}
 	ci.MarkRetried(b.jobs)
 	p.HasWarnings = new(ci.HasWarnings(b.jobs))
@@ -82,7 +84,20 @@ func (b *bundle) addJobs(project ci.Project, kind ci.JobKind, pages jobPages) er
 	return nil
 }
 
-// failed drops what was read: a pipeline is stored whole or not at all.
-func (b bundle) failed(err error) bundle {
-	return bundle{id: b.id, err: err, gone: gitlab.KindOf(err) == gitlab.NotFound}
+// failed drops what was read: a pipeline is stored whole or not at all. Whether
+// one whose jobs are not found was deleted meanwhile, its details say.
+func (b bundle) failed(ctx context.Context, c *gitlab.Client, project ci.Project, err error) bundle {
+	failed := bundle{id: b.id, err: err}
+	if gitlab.KindOf(err) == gitlab.NotFound {
+		_, err := c.Pipeline(ctx, int64(project.ID), int64(b.id))
+		failed.gone = pipelineGone(err)
+	}
+	return failed
+}
+
+// pipelineGone says whether the answer about a pipeline's details means that it
+// was deleted. Of a project that is gone GitLab says so in other words.
+func pipelineGone(err error) bool {
+	e, ok := errors.AsType[*gitlab.Error](err)
+	return ok && e.Kind == gitlab.NotFound && !strings.Contains(e.Message, "Project")
 }

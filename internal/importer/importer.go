@@ -87,6 +87,8 @@ type Source struct {
 // Options is what a person may ask of one sync.
 type Options struct {
 	Projects []string // ids or full paths; empty: all in reach
+	First    []string // ids or full paths: visited before the others, in this order; unknown ones do not matter
+	Only     Scope    // ScopeAll, or ScopeOpen for a look at what had not ended
 	Full     bool     // read again what is stored already
 	Plan     string   // one of Plans; "" is PlanAuto
 }
@@ -147,6 +149,9 @@ func (i *Importer) Sync(ctx context.Context, src Source, o Options, emit func(Ev
 			Code: ci.BadRequest, Cause: fmt.Sprintf("there is no plan %q", o.Plan),
 			Remedy: "use one of: " + strings.Join(Plans(), ", "),
 		}
+	}
+	if err := o.check(); err != nil {
+		return ci.Sync{}, err
 	}
 	if src.Since.IsZero() {
 		src.Since = time.Unix(0, 0)

@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -67,8 +68,11 @@ func newRun(i *Importer, src Source, o Options, emit func(Event)) *run {
 
 func (r *run) begin(ctx context.Context) error {
 	kind := "sync"
-	if r.options.Full {
+	switch {
+	case r.options.Full:
 		kind = "full"
+	case r.options.Only == ScopeOpen:
+		kind = KindOpen
 	}
 	r.sync = ci.Sync{
 		InstanceID: r.source.Instance.ID, ConnectionID: r.source.Connection, Kind: kind,
@@ -132,6 +136,9 @@ func (r *run) do(ctx context.Context) error {
 }
 
 func (r *run) importAll(ctx context.Context) error {
+	if r.options.Only == ScopeOpen {
+		return r.importOpen(ctx)
+	}
 	r.progress.phase("discover", 0)
 	projects, err := r.discover(ctx)
 	if err != nil || r.source.Kind == KindGitLab {
@@ -150,7 +157,7 @@ func (r *run) importAll(ctx context.Context) error {
 		}
 		r.progress.phase(phase.name, int64(len(visits)))
 		var last error
-		visits, last, err = r.round(ctx, visits, until)
+		visits, last, err = r.round(ctx, visits, func(v *visit, ctx context.Context) error { return v.advance(ctx, until) })
 		if err != nil {
 			return err
 		}
@@ -164,14 +171,16 @@ func (r *run) importAll(ctx context.Context) error {
 	return nil
 }
 
-// visits opens the projects whose pipelines may be read, the most active first.
+// visits opens the projects whose pipelines may be read: those that were asked
+// for first, then the most active.
 func (r *run) visits(ctx context.Context, projects []ci.Project) ([]*visit, error) {
 	known, err := r.store.ProjectSyncs(ctx, r.source.Instance.ID)
 	if err != nil {
 		return nil, err
 	}
+	wanted := rankOf(r.options.First)
 	slices.SortStableFunc(projects, func(a, b ci.Project) int {
-		return activity(b).Compare(activity(a))
+		return cmp.Or(cmp.Compare(wanted.rank(a), wanted.rank(b)), activity(b).Compare(activity(a)))
 	})
 	var visits []*visit
 	for _, p := range projects {
@@ -199,9 +208,9 @@ func activity(p ci.Project) time.Time {
 	return *p.LastActivityAt
 }
 
-// round advances all visits by a slice and gives those that can go on, and the
-// last error of one that cannot.
-func (r *run) round(ctx context.Context, visits []*visit, until time.Time) (rest []*visit, last error, fatal error) {
+// round has all visits take a turn and gives those that can go on, and the last
+// error of one that cannot.
+func (r *run) round(ctx context.Context, visits []*visit, turn func(*visit, context.Context) error) (rest []*visit, last error, fatal error) {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(projectsAtOnce)
 	failures := make([]error, len(visits))
@@ -210,7 +219,7 @@ func (r *run) round(ctx context.Context, visits []*visit, until time.Time) (rest
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			err := v.advance(ctx, until)
+			err := turn(v, ctx)
 			failures[i] = err
 			r.progress.projectDone(v.project.FullPath)
 			return r.settle(ctx, v, err)

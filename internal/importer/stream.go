@@ -218,7 +218,7 @@ func (v *visit) accept(ctx context.Context, batch *store.Batch, s *slot) error {
 	switch err := s.bundle.err; {
 	case s.err != nil:
 		return s.err
-	case err == nil:
+	case err == nil, s.bundle.gone:
 		v.faults = 0
 		v.add(batch, s.bundle)
 		return nil

@@ -249,7 +249,9 @@ func (v *visit) row() ci.ProjectSync {
 	row.Cursor = v.cursor.text()
 	row.SyncedTo, row.BackfilledFrom = v.cursor.syncedTo(), v.cursor.backfilledFrom()
 	row.OpenPipelines = new(int64(len(v.cursor.Open)))
-	row.LastSyncedAt = new(v.run.now())
+	if v.run.options.Only == ScopeAll {
+		row.LastSyncedAt = new(v.run.now())
+	}
 	row.Requests += v.spent.Swap(0)
 	return row
 }

@@ -44,3 +44,19 @@ func (s *Store) HookedPipelineIDs(ctx context.Context, instance ci.InstanceID, p
 		})
 	return ids, err
 }
+
+// HookedProjects says which of an instance's projects have pipelines that
+// HookedPipelineIDs would give; no ids give none.
+func (s *Store) HookedProjects(ctx context.Context, instance ci.InstanceID, ids []ci.ProjectID) (map[ci.ProjectID]bool, error) {
+	hooked := make(map[ci.ProjectID]bool)
+	if len(ids) == 0 {
+		return hooked, nil
+	}
+	err := s.each(ctx, `SELECT DISTINCT project_id FROM pipelines WHERE instance_id = $1 AND project_id = ANY($2) AND updated_at IS NULL
+		AND source IS DISTINCT FROM 'external' AND deleted_at IS NULL`, []any{int64(instance), bigints(ids)},
+		func(row []any) error {
+			hooked[ci.ProjectID(row[0].(int64))] = true
+			return nil
+		})
+	return hooked, err
+}

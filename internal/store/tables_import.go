@@ -20,7 +20,7 @@ func importTables() []Table {
 			{Name: "id", Type: BigInt, Key: true, Meaning: "weir's number of the run, from 1"},
 			{Name: "instance_id", Type: BigInt, Meaning: "which GitLab", References: "instances.id"},
 			{Name: "connection_id", Type: BigInt, Meaning: "which connection"},
-			{Name: "kind", Type: Text, Meaning: "sync (what changed) or full (everything again)"},
+			{Name: "kind", Type: Text, Meaning: "sync (what changed), full (everything again) or open (only what had not ended)"},
 			{Name: "state", Type: Text, Meaning: "running, complete, incomplete (some projects could not be read), failed or interrupted"},
 			{Name: "started_at", Type: Timestamp, Meaning: "when it began"},
 			{Name: "finished_at", Type: Timestamp, Nullable: true, Meaning: "when it ended; NULL while it runs"},
