@@ -17,7 +17,9 @@ type Size struct {
 	Until               time.Time // the world's present; the clock is stopped there. 2026-03-01 12:00 UTC
 	Days                int       // of history; 30
 	Odd                 float64   // share of pipelines that are an odd case, 0 to 1; 0.3. Each case comes at least once in any world
+	Environments        bool      // jobs of the stage deploy deploy to production, staging or a review environment
 	KnownWords          bool      // leave out statuses, sources and reasons that no GitLab knows today
+	Sparse              bool      // as little as asked for: odd cases by chance only, and no projects beyond Projects
 }
 
 // Words that no GitLab knows today; Generate puts them where a new GitLab
@@ -39,8 +41,8 @@ type generator struct {
 }
 
 // Generate makes a random world. The same seed and size give the same world,
-// ids and times included. Whatever the size, each odd pipeline that is known
-// (gitlab-api §5.5) is in the first project; the second to fifth project, where
+// ids and times included. Whatever the size, but for Sparse, each odd pipeline
+// that is known (gitlab-api §5.5) is in the first project; the second to fifth project, where
 // there are so many, are archived, without CI, forbidden and without a branch,
 // and two more come beyond Size.Projects: one deep in subgroups, one without
 // pipelines. The clock is stopped at Size.Until.
@@ -112,6 +114,9 @@ func (g *generator) places() {
 			p.DefaultBranch = nil
 		}
 	}
+	if g.size.Sparse {
+		return
+	}
 	deep := g.w.AddProject(paths[0] + "/a/b/c/d/deep")
 	deep.Visibility, deep.DefaultBranch = "internal", new("trunk/ü")
 	g.w.AddProject(paths[0] + "/empty") // has CI and no pipeline
@@ -137,14 +142,14 @@ func (g *generator) history() {
 			n = 0
 		case p.BuildsAccess == "disabled", p.Forbidden:
 			n = min(n, 3) // they have some; nobody may read them
-		case i == 0:
+		case i == 0 && !g.size.Sparse:
 			n = max(n, len(cases)+5) // room for each odd case once
 		}
 		for k := range n {
 			at := g.from.Add(time.Duration(g.Int64N(int64(g.size.Until.Sub(g.from))))).Truncate(time.Microsecond)
 			odd := -1
 			switch {
-			case i == 0 && k < len(cases):
+			case i == 0 && k < len(cases) && !g.size.Sparse:
 				odd, at = seen, g.from.Add(at.Sub(g.from)/2).Truncate(time.Microsecond) // early enough to have ended
 				seen++
 			case g.Float64() < g.size.Odd:
@@ -203,6 +208,9 @@ func (g *generator) ordinary(at time.Time) PipelineSpec {
 		if stage == "build" && g.IntN(3) == 0 {
 			js.ArtifactBytes = 1 + g.Int64N(5e6)
 		}
+		if g.size.Environments && stage == "deploy" {
+			js.Environment = []string{"production", "staging", "review/" + spec.Ref}[i%3]
+		}
 		if i%4 == 3 {
 			js.Needs = []string{spec.Jobs[i-1].Name, spec.Jobs[0].Name}
 		}
@@ -223,6 +231,9 @@ func (g *generator) frozen() {
 	at := g.size.Until
 	done := JobSpec{Name: "build", Stage: "build", Wait: 2 * time.Second, Took: 20 * time.Second, Runner: g.runners[0]}
 	for i, status := range []string{"created", "waiting_for_resource", "preparing", "waiting_for_callback", "pending", "running", "canceling", "manual", "scheduled"} {
+		if g.size.Sparse && g.IntN(3) > 0 {
+			continue
+		}
 		at := at.Add(-time.Duration(len(status)+i)*time.Minute - 137*time.Microsecond)
 		js := JobSpec{Name: status, Stage: "test", Status: status, Wait: time.Second, Runner: g.runners[0], Manual: status == "manual"}
 		jobs := []JobSpec{js, {Name: "later", Stage: "deploy", Status: "created"}}
@@ -282,4 +293,5 @@ func (w *World) renumber() {
 		slices.SortFunc(pl.Jobs, func(a, b *Job) int { return cmp.Compare(a.ID, b.ID) })
 	}
 	w.index()
+	w.redeploy()
 }

@@ -22,6 +22,10 @@ import (
 func (w *World) StartPipeline(p *Project, spec PipelineSpec) *Pipeline {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	return w.startPipeline(p, spec)
+}
+
+func (w *World) startPipeline(p *Project, spec PipelineSpec) *Pipeline {
 	spec.At = w.now().UTC()
 	pl := w.newPipeline(p, spec)
 	pl.Status, pl.UpdatedAt = "created", &pl.CreatedAt
@@ -61,6 +65,28 @@ func (w *World) StartJob(pl *Pipeline, j *Job, runner *Runner) error {
 	}
 	w.process(pl)
 	return nil
+}
+
+// TriggerPipeline has a bridge that waits start a pipeline: a child where into
+// is the project of the bridge's own pipeline, else one downstream. The bridge
+// runs from now on.
+func (w *World) TriggerPipeline(pl *Pipeline, bridge *Job, into *Project, spec PipelineSpec) (*Pipeline, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := expect(pl, bridge, "pending"); err != nil {
+		return nil, err
+	}
+	if bridge.Kind != Bridge || w.projects[into.ID] != into {
+		return nil, fmt.Errorf("job %d of project %d starts no pipeline in project %d", bridge.ID, pl.ProjectID, into.ID)
+	}
+	spec.Parent, spec.Source = pl, "pipeline"
+	if into.ID == pl.ProjectID {
+		spec.Source = "parent_pipeline"
+	}
+	bridge.Downstream = w.startPipeline(into, spec)
+	bridge.Status, bridge.StartedAt = "running", new(w.now().UTC())
+	w.process(pl)
+	return bridge.Downstream, nil
 }
 
 // FinishJob ends a running job with success, failed or canceled. The next
@@ -140,7 +166,7 @@ func (w *World) RetryJob(pl *Pipeline, j *Job, by *User) (*Job, error) {
 	again := &Job{
 		ID: w.nextID("job"), ProjectID: j.ProjectID, PipelineID: j.PipelineID, Kind: j.Kind, Name: j.Name, Stage: j.Stage,
 		Status: "pending", AllowFailure: j.AllowFailure, Manual: j.Manual, CreatedAt: now, QueuedAt: &now, User: j.User, Tags: j.Tags,
-		Needs: j.Needs,
+		Needs: j.Needs, Environment: j.Environment,
 	}
 	if again.Kind == Bridge {
 		again.QueuedAt = nil
@@ -220,6 +246,7 @@ func (w *World) DeletePipeline(pl *Pipeline) error {
 	}
 	p.Pipelines = slices.DeleteFunc(p.Pipelines, func(o *Pipeline) bool { return o == pl })
 	w.unlink(map[*Pipeline]bool{pl: true})
+	p.unDeploy(pl)
 	p.builds = nil
 	return nil
 }
@@ -302,6 +329,7 @@ func (w *World) changed(pl *Pipeline) { pl.UpdatedAt = new(w.now().UTC()) }
 // the pipeline the status that follows from its jobs.
 func (w *World) process(pl *Pipeline) {
 	now := w.now().UTC()
+	defer func() { w.follow(pl, now) }()
 	var before []*Job
 	for _, stage := range stagesOf(pl) {
 		state := statusOf(before)

@@ -284,6 +284,42 @@ func TestUpdatedAt(t *testing.T) {
 	}
 }
 
+// A bridge that starts a child, and what is not one.
+func TestTriggerPipeline(t *testing.T) {
+	w := gitlabtest.NewWorld()
+	p, other := w.AddProject("acme/shop"), w.AddProject("acme/tools")
+	for _, c := range []struct {
+		into   *gitlabtest.Project
+		source string
+	}{{p, "parent_pipeline"}, {other, "pipeline"}} {
+		pl := w.StartPipeline(p, gitlabtest.PipelineSpec{Jobs: []gitlabtest.JobSpec{{Name: "go", Kind: gitlabtest.Bridge}, {Name: "build"}}})
+		if _, err := w.TriggerPipeline(pl, pl.Job("build"), c.into, gitlabtest.PipelineSpec{}); err == nil {
+			t.Error("a build has started a pipeline")
+		}
+		child, err := w.TriggerPipeline(pl, pl.Job("go"), c.into, gitlabtest.PipelineSpec{Jobs: []gitlabtest.JobSpec{{Name: "test"}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if child.Source != c.source || child.Parent != pl || child.ProjectID != c.into.ID || pl.Job("go").Downstream != child || pl.Job("go").Status != "running" || pl.Status != "running" {
+			t.Errorf("into %s: %+v, its bridge %+v", c.into.FullPath, child, pl.Job("go"))
+		}
+		if _, err := w.TriggerPipeline(pl, pl.Job("go"), c.into, gitlabtest.PipelineSpec{}); err == nil {
+			t.Error("a bridge has started twice")
+		}
+	}
+}
+
+// A sparse world is as small as it was asked to be.
+func TestGenerateSparse(t *testing.T) {
+	for seed := range uint64(20) {
+		w := gitlabtest.Generate(seed, gitlabtest.Size{Groups: 1, Projects: 2, PipelinesPerProject: 3, JobsPerPipeline: 2, Sparse: true})
+		// Nine that are frozen, and an odd case may be up to four pipelines.
+		if c := w.Count(); c.Projects != 2 || c.Pipelines > 2*3*4+9 {
+			t.Errorf("seed %d: %+v", seed, c)
+		}
+	}
+}
+
 // TestSteps lets a world move at random and looks whether it stays one that
 // GitLab could have: this is what imports are tested against.
 func TestSteps(t *testing.T) {
