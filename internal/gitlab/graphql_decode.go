@@ -1,5 +1,8 @@
 package gitlab
 
+// mostCounted is the largest count that GitLab gives; beyond it, it gives one more.
+const mostCounted = 1_000
+
 // The rows of GraphQL's answers, read by the scanner. Their keys are those of
 // the documents beside this file.
 
@@ -59,6 +62,13 @@ func (r *scannedRun) scan(s *scanner) error {
 			return intoField(s, &r.Commit, s.graphQLCommit)
 		case "upstream":
 			return intoField(s, &r.UpstreamID, inside(s, "id", s.idOf("Ci::Pipeline")))
+		case "builds":
+			var counted connection
+			err := counted.scan(s, s.skip)
+			if n, ok := counted.count.Get(); ok && n <= mostCounted {
+				r.Builds = counted.count
+			}
+			return err
 		case "jobs":
 			if isNull, err := s.null(); isNull || err != nil {
 				return err

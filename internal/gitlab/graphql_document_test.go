@@ -28,24 +28,28 @@ func TestDocumentsFitGitLab(t *testing.T) {
 	largest := map[string]any{
 		"path": "a/b", "iid": "1", "source": "push", "first": 100, "jobsFirst": 100, "after": "x", "needs": true, "probe": true, "updated": true,
 		"updatedAfter": "2026-01-01T00:00:00.000Z", "updatedBefore": "2026-01-02T00:00:00.000Z", "count": true,
-		"ids": []any{"gid://gitlab/Project/1"},
+		"jobKind": "BRIDGE", "builds": false, "ids": []any{"gid://gitlab/Project/1"},
 	}
 	for _, tt := range []struct {
 		name  string
 		files []string
 		leave []string // variables that the document does not have
 		score int
+
+		instead map[string]any // of the largest
 	}{
-		{"Limits", []string{"limits"}, slices.Collect(maps.Keys(largest)), 3},
-		{"Runs", []string{"runs", "job"}, []string{"iid", "count", "ids"}, 247},
-		{"RunJobs", []string{"run_jobs", "job"}, []string{"source", "first", "probe", "updated", "updatedAfter", "updatedBefore", "count", "ids"}, 86},
-		{"Changes", []string{"changes"}, []string{"path", "iid", "after", "jobsFirst", "needs", "probe", "updatedBefore"}, 66},
+		{"Limits", []string{"limits"}, slices.Collect(maps.Keys(largest)), 3, nil},
+		{"Runs", []string{"runs", "job"}, []string{"iid", "count", "ids"}, 247, nil},
+		{"Runs", []string{"runs", "job"}, []string{"iid", "count", "ids"}, 239, map[string]any{"builds": true, "needs": false}},
+		{"RunJobs", []string{"run_jobs", "job"}, []string{"source", "first", "probe", "updated", "updatedAfter", "updatedBefore", "count", "jobKind", "builds", "ids"}, 86, nil},
+		{"Changes", []string{"changes"}, []string{"path", "iid", "after", "jobsFirst", "needs", "probe", "updatedBefore", "jobKind", "builds"}, 66, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			variables := maps.Clone(largest)
 			for _, name := range tt.leave {
 				delete(variables, name)
 			}
+			maps.Copy(variables, tt.instead)
 			r, err := graphQL(tt.name, tt.name, variables, tt.files...)
 			if err != nil {
 				t.Fatal(err)
@@ -159,6 +163,7 @@ func TestScoreAsSimulated(t *testing.T) {
 	}{
 		{RunQuery{Needs: true}, 247},
 		{RunQuery{}, 235},
+		{RunQuery{OnlyBridges: true}, 239},
 		{RunQuery{First: 20}, 144},
 		{RunQuery{First: 20, JobsFirst: 50}, 123},
 	} {

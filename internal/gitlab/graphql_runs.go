@@ -21,6 +21,7 @@ type Run struct {
 	UpstreamID    Field[int64]  // the pipeline that started it; null also when this token may not see that one
 	Commit        Field[Commit] // null when the git object is gone
 	Jobs          []RunJob      // newest first; the first of them when there are more
+	Builds        Field[int64]  // how many builds there are, every attempt counted; with RunQuery.OnlyBridges, absent above 1,000
 	JobsNext      string        // for RunJobs, to go on; "" when Jobs are all
 }
 
@@ -59,6 +60,7 @@ type RunQuery struct {
 	First, JobsFirst            int    // pipelines, and jobs of each of them: 1 to 100; 0: 100
 	After                       string // RunPage.Next of the page before; "": the first page
 	Needs                       bool   // ask for the needs of jobs
+	OnlyBridges                 bool   // Jobs are trigger jobs alone; Builds says how many builds there are beside them
 	Probe                       bool   // ask for Score and Limit
 	// WithoutUpdatedAt leaves UpdatedAt absent. GitLab's schema says that every
 	// pipeline has one; some external pipelines have none, and a page with one
@@ -97,10 +99,11 @@ func (c *Client) Runs(ctx context.Context, q RunQuery) (RunPage, error) {
 	if q.ProjectPath == "" {
 		return RunPage{}, badQuery("the path of the project is empty")
 	}
-	r, err := graphQL("Runs", sized("Runs", first*jobsFirst), map[string]any{
+	r, err := graphQL("Runs", q.operation(first, jobsFirst), map[string]any{
 		"path": q.ProjectPath, "source": optional(q.Source), "first": first, "jobsFirst": jobsFirst, "after": optional(q.After),
 		"updatedAfter": instant(q.UpdatedAfter), "updatedBefore": instant(q.UpdatedBefore),
 		"needs": q.Needs, "probe": q.Probe, "updated": !q.WithoutUpdatedAt,
+		"jobKind": jobKind(q.OnlyBridges), "builds": q.OnlyBridges,
 	}, "runs", "job")
 	if err != nil {
 		return RunPage{}, err
@@ -121,6 +124,23 @@ func (c *Client) Runs(ctx context.Context, q RunQuery) (RunPage, error) {
 		ProjectID: found.project.id, Runs: runs, Next: found.nextPage,
 		Score: found.complexity.Score, Limit: found.complexity.Limit, AskedAt: ans.askedAt, Date: ans.date,
 	}, nil
+}
+
+// operation is what answers to this question are compared by: with the builds
+// left out it is another one.
+func (q RunQuery) operation(first, jobsFirst int) string {
+	if q.OnlyBridges {
+		return sized("Runs without builds", first)
+	}
+	return sized("Runs", first*jobsFirst)
+}
+
+// jobKind is the filter of the kinds of jobs, null for none.
+func jobKind(onlyBridges bool) any {
+	if onlyBridges {
+		return "BRIDGE"
+	}
+	return nil
 }
 
 // runsAnswer is the data of Runs.

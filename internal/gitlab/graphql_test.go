@@ -248,13 +248,14 @@ func TestGraphQLAsks(t *testing.T) {
 		}, map[string]any{
 			"path": "a/b", "first": 20.0, "jobsFirst": 5.0, "after": "x", "source": "web", "needs": true, "probe": true, "updated": true,
 			"updatedAfter": "2026-01-02T02:04:05.678Z", "updatedBefore": "2026-01-02T02:04:05.678Z",
+			"jobKind": nil, "builds": false,
 		}},
 		{"Runs", func() error {
-			_, err := c.Runs(t.Context(), gitlab.RunQuery{ProjectPath: "a/b", WithoutUpdatedAt: true})
+			_, err := c.Runs(t.Context(), gitlab.RunQuery{ProjectPath: "a/b", WithoutUpdatedAt: true, OnlyBridges: true})
 			return err
 		}, map[string]any{
 			"path": "a/b", "first": 100.0, "jobsFirst": 100.0, "after": nil, "source": nil, "needs": false, "probe": false, "updated": false,
-			"updatedAfter": nil, "updatedBefore": nil,
+			"updatedAfter": nil, "updatedBefore": nil, "jobKind": "BRIDGE", "builds": true,
 		}},
 		{
 			"RunJobs", func() error { _, _, _, err := c.RunJobs(t.Context(), "a/b", 3, "x", true); return err },

@@ -32,13 +32,14 @@ func (c *Client) PipelineBridges(ctx context.Context, projectID, pipelineID int6
 // ProjectJobs walks over all builds of a project, child pipelines' and retried
 // ones included, newest first by id. GitLab gives no time filter and no other
 // order here; a caller stops when it has gone back far enough. The pages follow
-// a keyset, so rows that are added meanwhile move nothing.
-func (c *Client) ProjectJobs(ctx context.Context, projectID int64) iter.Seq2[Page[Job], error] {
-	return pages[Job](ctx, c, request{
-		endpoint: "/projects/:id/jobs",
-		path:     "/projects/" + id(projectID) + "/jobs",
-		query:    url.Values{"pagination": {"keyset"}, "order_by": {"id"}, "sort": {"desc"}, "per_page": {perPageText(0)}},
-	}, nil)
+// a keyset, so rows that are added meanwhile move nothing. after is where to go
+// on, the Next of an earlier page; "" begins at the newest build.
+func (c *Client) ProjectJobs(ctx context.Context, projectID int64, after string) iter.Seq2[Page[Job], error] {
+	query := url.Values{"pagination": {"keyset"}, "order_by": {"id"}, "sort": {"desc"}, "per_page": {perPageText(0)}}
+	if after != "" {
+		query.Set("cursor", after)
+	}
+	return pages[Job](ctx, c, request{endpoint: "/projects/:id/jobs", path: "/projects/" + id(projectID) + "/jobs", query: query}, nil)
 }
 
 func (j *Job) check() error {

@@ -18,6 +18,7 @@ type Page[T any] struct {
 	AskedAt time.Time    // local time just before the request that succeeded was sent
 	Date    time.Time    // the server's Date; zero when absent
 	Last    bool         // no page follows
+	Next    string       // the cursor of the page that follows, where pages have one; else ""
 }
 
 // Answer is a single thing.
@@ -87,7 +88,7 @@ func pages[T any](ctx context.Context, c *Client, r request, also func(*T) error
 				yield(Page[T]{}, err)
 				return
 			}
-			page := Page[T]{Items: items, AskedAt: ans.askedAt, Date: ans.date, Last: next == nil}
+			page := Page[T]{Items: items, AskedAt: ans.askedAt, Date: ans.date, Last: next == nil, Next: next.Get("cursor")}
 			if total := headerNumber(ans.header, "X-Total"); total >= 0 {
 				page.Total = Of(int64(total))
 			}

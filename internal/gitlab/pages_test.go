@@ -77,7 +77,7 @@ func TestListsAskFor(t *testing.T) {
 			return drain(c.PipelineBridges(t.Context(), 7, 8))
 		},
 		"/api/v4/projects/7/jobs?order_by=id&pagination=keyset&per_page=100&sort=desc": func(c *gitlab.Client) error {
-			return drain(c.ProjectJobs(t.Context(), 7))
+			return drain(c.ProjectJobs(t.Context(), 7, ""))
 		},
 	} {
 		var got string
@@ -155,7 +155,7 @@ func TestProjectJobsFollowTheCursor(t *testing.T) {
 		}
 		respond(w, 200, fmt.Sprintf(`[{"id":%d,"name":"n","status":"success"}]`, 10-len(asked)))
 	})
-	jobs := c.ProjectJobs(t.Context(), 7)
+	jobs := c.ProjectJobs(t.Context(), 7, "")
 	for range 2 { // each range is a walk of its own
 		asked = nil
 		if err := drain(jobs); err != nil {
@@ -164,6 +164,16 @@ func TestProjectJobsFollowTheCursor(t *testing.T) {
 		if diff := cmp.Diff([]string{"", "eyJpZCI61==", "eyJpZCI62=="}, asked); diff != "" {
 			t.Errorf("cursors (-want +got):\n%s", diff)
 		}
+	}
+	asked = nil
+	for page, err := range c.ProjectJobs(t.Context(), 7, "eyJpZCI60==") {
+		if err != nil || page.Next != "eyJpZCI61==" || page.Last {
+			t.Errorf("the page after a cursor: next %q, last %v, error %v", page.Next, page.Last, err)
+		}
+		break
+	}
+	if diff := cmp.Diff([]string{"eyJpZCI60=="}, asked); diff != "" {
+		t.Errorf("one page after a cursor (-want +got):\n%s", diff)
 	}
 }
 

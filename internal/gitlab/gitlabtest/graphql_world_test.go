@@ -78,6 +78,53 @@ func TestGraphQLGivesTheWorld(t *testing.T) {
 	}
 }
 
+// TestGraphQLWithoutBuilds: only trigger jobs come, and the number of the builds
+// beside them, as far as GitLab counts.
+func TestGraphQLWithoutBuilds(t *testing.T) {
+	w := gitlabtest.Generate(3, gitlabtest.Size{Projects: 6, PipelinesPerProject: 25})
+	large := w.AddProject("acme/large")
+	w.AddPipeline(large, gitlabtest.PipelineSpec{At: w.Now(), Jobs: slices.Repeat([]gitlabtest.JobSpec{{Name: "a"}}, 1_001)})
+	w.AddPipeline(large, gitlabtest.PipelineSpec{At: w.Now(), Jobs: slices.Repeat([]gitlabtest.JobSpec{{Name: "a"}}, 1_000)})
+	s := gitlabtest.NewServer(w)
+	c, err := gitlab.New(gitlab.Config{BaseURL: "http://gitlab.example", Transport: s.Transport(), Credentials: []gitlab.Credential{{Token: gitlab.Secret(s.DefaultToken())}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bridges, builds := 0, int64(0)
+	for _, p := range w.Projects {
+		if p.Forbidden || p.BuildsAccess == "disabled" {
+			continue
+		}
+		for _, run := range readRuns(t, c, gitlab.RunQuery{ProjectPath: p.FullPath, UpdatedAfter: time.Unix(0, 0), First: 20, OnlyBridges: true}) {
+			var want []int64
+			counted := int64(0)
+			pl := p.Pipelines[slices.IndexFunc(p.Pipelines, func(pl *gitlabtest.Pipeline) bool { return pl.ID == run.ID })]
+			for _, j := range slices.Backward(pl.Jobs) {
+				switch j.Kind {
+				case gitlabtest.Bridge:
+					want = append(want, j.ID)
+				case gitlabtest.Build:
+					counted++
+				}
+			}
+			var got []int64
+			for _, j := range run.Jobs {
+				got = append(got, j.ID)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("bridges of pipeline %d (-world +graphql):\n%s", run.ID, diff)
+			}
+			if n, ok := run.Builds.Get(); ok != (counted <= 1_000) || ok && n != counted {
+				t.Errorf("pipeline %d has %d builds (said: %v), want %d", run.ID, n, ok, counted)
+			}
+			bridges, builds = bridges+len(got), builds+counted
+		}
+	}
+	if bridges == 0 || builds < 2_000 {
+		t.Errorf("%d bridges and %d builds were compared, too few", bridges, builds)
+	}
+}
+
 // readRuns reads a whole list with all its jobs.
 func readRuns(t *testing.T, c *gitlab.Client, q gitlab.RunQuery) (runs []gitlab.Run) {
 	t.Helper()

@@ -99,6 +99,19 @@ type listPage[T any] struct {
 	count  func() int // of the whole list
 }
 
+// counted is a list's count as GitLab gives it: of jobs it counts to a limit,
+// and gives one more for whatever is beyond.
+func counted(f *graphQLField, n int) int64 {
+	if f.on != "CiJobConnection" {
+		return int64(n)
+	}
+	limit, ok := f.args["limit"].(int64)
+	if !ok {
+		limit = 1000
+	}
+	return min(int64(n), limit+1)
+}
+
 // connection writes a page as a Relay connection.
 func connection[T any](x *graphQLRun, f *graphQLField, p *listPage[T], row func([]*graphQLField, T) bool) {
 	if p == nil {
@@ -109,7 +122,7 @@ func connection[T any](x *graphQLRun, f *graphQLField, p *listPage[T], row func(
 		for _, f := range fields {
 			switch f.name {
 			case "count":
-				x.w.int(f.key, int64(p.count()))
+				x.w.int(f.key, counted(f, p.count()))
 			case "nodes":
 				x.list(f, len(p.rows), func(i int, fields []*graphQLField) bool { return row(fields, p.rows[i]) })
 			case "edges":
