@@ -69,6 +69,8 @@ func (p *program) connectionsCommand() *cobra.Command {
 				})
 			},
 		},
+		p.disableCommand("disable ID", "Leave a connection alone until it is enabled; a running import of it stops", (*api.Client).DisableConnection),
+		p.disableCommand("enable ID", "Take a disabled connection up again", (*api.Client).EnableConnection),
 		&cobra.Command{
 			Use: "remove ID", Short: "Remove a connection and wipe its tokens; imported data stays", Args: idArguments("the connection's id"),
 			RunE: func(cmd *cobra.Command, args []string) error {
@@ -97,6 +99,32 @@ func (p *program) connectionsCommand() *cobra.Command {
 		},
 	)
 	return cmd
+}
+
+// disableCommand is one of the pair that sets and clears a connection's
+// disabled_at.
+func (p *program) disableCommand(use, short string, set func(*api.Client, context.Context, ci.ConnectionID) (api.Connection, error)) *cobra.Command {
+	return &cobra.Command{
+		Use: use, Short: short, Args: idArguments("the connection's id"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.withClient(cmd.Context(), func(ctx context.Context, client *api.Client) error {
+				c, err := set(client, ctx, ci.ConnectionID(mustID(args[0])))
+				if err != nil {
+					return err
+				}
+				return p.showConnection(c)
+			})
+		},
+	}
+}
+
+// stateText is a connection's state in one word: a disabled one may have been
+// verified or failing before, which weir connections show tells.
+func stateText(c api.Connection) string {
+	if c.DisabledAt != nil {
+		return "disabled"
+	}
+	return c.State
 }
 
 // idArguments wants one id for each thing named.
@@ -157,7 +185,7 @@ func (p *program) listConnections(ctx context.Context, client *api.Client) error
 		} else if f == asTable {
 			failed = ""
 		}
-		rows = append(rows, []any{int64(c.ID), c.Kind, c.Name, c.BaseURL, groupsText(c.Groups), c.Since, c.State, failed, len(c.Credentials)})
+		rows = append(rows, []any{int64(c.ID), c.Kind, c.Name, c.BaseURL, groupsText(c.Groups), c.Since, stateText(c), failed, len(c.Credentials)})
 	}
 	return writeRows(p.stdout, f, []string{"id", "kind", "name", "base_url", "groups", "since", "state", "last_error", "credentials"}, rows)
 }
@@ -194,6 +222,7 @@ func (p *program) showConnection(c api.Connection) error {
 		{"since", c.Since},
 		{"max_requests_per_minute", ceiling},
 		{"state", c.State},
+		{"disabled_at", atText(c.DisabledAt)},
 		{"last_error", failed},
 		{"last_checked_at", atText(c.LastCheckedAt)},
 		{"created_at", atText(&c.CreatedAt)},

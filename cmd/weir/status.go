@@ -66,7 +66,7 @@ func (p *program) status(ctx context.Context, client *api.Client, all bool) erro
 
 func (p *program) connectionStatus(c api.ConnectionStatus) {
 	k := c.Connection
-	fmt.Fprintf(p.stdout, "\n%s (connection %d): %s at %s is %s\n", printable(k.Name), k.ID, k.Kind, printable(k.BaseURL), k.State)
+	fmt.Fprintf(p.stdout, "\n%s (connection %d): %s at %s is %s\n", printable(k.Name), k.ID, k.Kind, printable(k.BaseURL), stateText(k))
 	if k.LastErrorCode != nil {
 		fmt.Fprintf(p.stdout, "  last check failed: %s; weir connections check %d says why\n", *k.LastErrorCode, k.ID)
 	}

@@ -82,6 +82,17 @@ func (c *Client) AddCredential(ctx context.Context, id ci.ConnectionID, r Creden
 	return c.verified(ctx, connectionPath(id)+"/credentials", body)
 }
 
+// DisableConnection leaves a connection alone until it is enabled; its import,
+// if one runs, is stopped.
+func (c *Client) DisableConnection(ctx context.Context, id ci.ConnectionID) (Connection, error) {
+	return call[Connection](ctx, c, http.MethodPost, connectionPath(id)+"/disable", nil)
+}
+
+// EnableConnection takes a disabled connection up again.
+func (c *Client) EnableConnection(ctx context.Context, id ci.ConnectionID) (Connection, error) {
+	return call[Connection](ctx, c, http.MethodPost, connectionPath(id)+"/enable", nil)
+}
+
 // RemoveConnection removes a connection and wipes its tokens; the imported
 // data stays.
 func (c *Client) RemoveConnection(ctx context.Context, id ci.ConnectionID) error {

@@ -9,8 +9,8 @@ import (
 	"github.com/weirhq/weir/internal/control"
 )
 
-// Operations on connections: list, show, connect, check, remove, and their
-// credentials. Whatever takes a token verifies it before anything is stored.
+// Operations on connections: list, show, connect, check, disable, remove, and
+// their credentials. Whatever takes a token verifies it before anything is stored.
 
 type connectionPathIn struct {
 	ID int64 `path:"id" minimum:"1"`
@@ -60,6 +60,17 @@ func (a *API) registerConnections() {
 			return a.Engine.Disconnect(ctx, in.id())
 		})
 
+	register(a, a.operation(http.MethodPost, "/connections/{id}/disable", "disable-connection", "Leave a connection alone",
+		"Stops its import if one runs. Nothing is asked of its GitLab until it is enabled; web hooks are still taken in."),
+		func(ctx context.Context, in *connectionPathIn) (Connection, error) {
+			return a.setDisabled(ctx, in.id(), true)
+		})
+
+	register(a, a.operation(http.MethodPost, "/connections/{id}/enable", "enable-connection", "Take a disabled connection up again", ""),
+		func(ctx context.Context, in *connectionPathIn) (Connection, error) {
+			return a.setDisabled(ctx, in.id(), false)
+		})
+
 	add := a.operation(http.MethodPost, "/connections/{id}/credentials", "add-credential", "Add a credential",
 		"Several tokens of different users spread the work over their rate limits.")
 	add.DefaultStatus = http.StatusCreated
@@ -81,6 +92,14 @@ func (a *API) registerConnections() {
 		) error {
 			return a.Control.RemoveCredential(ctx, ci.ConnectionID(in.ID), in.Credential)
 		})
+}
+
+func (a *API) setDisabled(ctx context.Context, id ci.ConnectionID, disabled bool) (Connection, error) {
+	if err := a.Engine.SetDisabled(ctx, id, disabled); err != nil {
+		return Connection{}, err
+	}
+	c, err := a.Control.Connection(ctx, id)
+	return show(c), err
 }
 
 // verified turns the outcome of a verification into an answer; a failed one
@@ -107,7 +126,7 @@ func show(c control.Connection) Connection {
 	shown := Connection{
 		ID: c.ID, Kind: c.Kind, Name: c.Name, InstanceID: c.InstanceID, BaseURL: c.BaseURL,
 		Groups: orEmpty(c.Groups), Since: c.Since, CAFile: c.CAFile, MaxRequestsPerMinute: c.MaxRequestsPerMinute,
-		State: string(c.State), Warnings: []Warning{}, Credentials: []Credential{},
+		State: string(c.State), DisabledAt: c.DisabledAt, Warnings: []Warning{}, Credentials: []Credential{},
 		CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt, LastCheckedAt: c.LastCheckedAt, LastErrorCode: c.LastErrorCode,
 	}
 	for _, w := range c.Warnings {

@@ -42,6 +42,9 @@ type Engine interface {
 	Check(context.Context, ci.ConnectionID) (Verification, error)
 	// Disconnect stops the import of a connection and removes it.
 	Disconnect(context.Context, ci.ConnectionID) error
+	// SetDisabled takes a connection out of all imports, stopping the one that
+	// runs, or back into them.
+	SetDisabled(ctx context.Context, id ci.ConnectionID, disabled bool) error
 	// StartSyncs starts imports and returns when their ids are known.
 	StartSyncs(context.Context, SyncRequest) ([]StartedSync, error)
 	// CancelSync asks an import to stop; one that does not run here is left alone.

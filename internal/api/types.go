@@ -38,6 +38,7 @@ type Connection struct {
 	CAFile               string          `json:"ca_file" doc:"PEM file with further root certificates, on weir's machine; empty: the system's"`
 	MaxRequestsPerMinute *float64        `json:"max_requests_per_minute" doc:"hard ceiling a credential; null: only GitLab's own limits"`
 	State                string          `json:"state" enum:"verified,failing"`
+	DisabledAt           *time.Time      `json:"disabled_at" doc:"since when weir leaves it alone; null: it does not"`
 	Warnings             []Warning       `json:"warnings" nullable:"false"`
 	Credentials          []Credential    `json:"credentials" nullable:"false"`
 	CreatedAt            time.Time       `json:"created_at"`
@@ -134,7 +135,7 @@ type Sync struct {
 	ID                 ci.SyncID        `json:"id"`
 	InstanceID         ci.InstanceID    `json:"instance_id"`
 	ConnectionID       ci.ConnectionID  `json:"connection_id"`
-	Kind               string           `json:"kind" doc:"sync (what changed) or full (everything again)"`
+	Kind               string           `json:"kind" doc:"sync (what changed), full (everything again) or open (only what had not ended)"`
 	State              ci.SyncState     `json:"state" enum:"running,complete,incomplete,failed,interrupted"`
 	StartedAt          time.Time        `json:"started_at"`
 	FinishedAt         *time.Time       `json:"finished_at"`

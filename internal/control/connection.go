@@ -41,18 +41,20 @@ type Connection struct {
 	// MaxRequestsPerMinute is a hard ceiling for each credential; nil: only GitLab's own limits.
 	MaxRequestsPerMinute *float64
 	State                State
-	Warnings             []Warning // of the last check, and those that follow from the other connections
-	CreatedAt            time.Time
-	UpdatedAt            time.Time
-	DeletedAt            *time.Time
-	LastCheckedAt        *time.Time
-	LastErrorCode        *ci.Code // nil when the last check succeeded
+	// DisabledAt says since when weir leaves this GitLab alone by itself; nil: it does not.
+	DisabledAt    *time.Time
+	Warnings      []Warning // of the last check, and those that follow from the other connections
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
+	DeletedAt     *time.Time
+	LastCheckedAt *time.Time
+	LastErrorCode *ci.Code // nil when the last check succeeded
 	// Credentials are those not removed, by id. A live connection has at least one.
 	Credentials []Credential
 }
 
 const connectionColumns = `id, kind, name, instance_id, base_url, groups, since, ca_file, max_requests_per_minute,
-	state, warnings, created_at, updated_at, deleted_at, last_checked_at, last_error_code`
+	state, warnings, created_at, updated_at, deleted_at, last_checked_at, last_error_code, disabled_at`
 
 // Connections gives the connections that were not removed, by id; none is an
 // empty list.
@@ -98,7 +100,7 @@ func (c *Control) connections(ctx context.Context) (list []Connection, err error
 		var groups, warnings string
 		var code *string
 		if err := rows.Scan(&n.ID, &n.Kind, &n.Name, &n.InstanceID, &n.BaseURL, &groups, &n.Since, &n.CAFile, &n.MaxRequestsPerMinute,
-			&n.State, &warnings, &n.CreatedAt, &n.UpdatedAt, &n.DeletedAt, &n.LastCheckedAt, &code); err != nil {
+			&n.State, &warnings, &n.CreatedAt, &n.UpdatedAt, &n.DeletedAt, &n.LastCheckedAt, &code, &n.DisabledAt); err != nil {
 			return nil, err
 		}
 		if err := errors.Join(json.Unmarshal([]byte(groups), &n.Groups), json.Unmarshal([]byte(warnings), &n.Warnings)); err != nil {
@@ -106,6 +108,7 @@ func (c *Control) connections(ctx context.Context) (list []Connection, err error
 		}
 		n.CreatedAt, n.UpdatedAt = n.CreatedAt.UTC(), n.UpdatedAt.UTC()
 		n.DeletedAt, n.LastCheckedAt = inUTC(n.DeletedAt), inUTC(n.LastCheckedAt)
+		n.DisabledAt = inUTC(n.DisabledAt)
 		n.LastErrorCode = (*ci.Code)(code)
 		list = append(list, n)
 	}
@@ -156,7 +159,7 @@ func (c *Control) AddConnection(ctx context.Context, n Connection, first NewCred
 		}
 		now := c.now().UTC()
 		if _, err := tx.ExecContext(ctx, `INSERT INTO connections (`+connectionColumns+`)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12, NULL, $12, NULL)`,
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12, NULL, $12, NULL, NULL)`,
 			int64(n.ID), n.Kind, n.Name, int64(n.InstanceID), n.BaseURL, groups, n.Since, n.CAFile, n.MaxRequestsPerMinute,
 			string(Verified), warnings, now); err != nil {
 			return err
@@ -202,6 +205,23 @@ func (c *Control) Checked(ctx context.Context, id ci.ConnectionID, outcome Check
 		res, err := tx.ExecContext(ctx, `UPDATE connections
 			SET state = $1, last_error_code = $2, warnings = coalesce($3, warnings), last_checked_at = $4, updated_at = $4
 			WHERE id = $5 AND deleted_at IS NULL`, string(state), code, warnings, now, int64(id))
+		return existed(res, err, noConnection(id))
+	})
+}
+
+// SetDisabled takes a connection out of all that weir does by itself, or back
+// into it. One that is so already keeps the time since when.
+func (c *Control) SetDisabled(ctx context.Context, id ci.ConnectionID, disabled bool) error {
+	return c.write(ctx, func(tx *sql.Tx) error {
+		now := c.now().UTC()
+		var since *time.Time
+		if disabled {
+			since = &now
+		}
+		res, err := tx.ExecContext(ctx, `UPDATE connections
+			SET updated_at = CASE WHEN (disabled_at IS NULL) = ($1::timestamptz IS NULL) THEN updated_at ELSE $2 END,
+				disabled_at = CASE WHEN $1::timestamptz IS NULL THEN NULL ELSE coalesce(disabled_at, $1) END
+			WHERE id = $3 AND deleted_at IS NULL`, since, now, int64(id))
 		return existed(res, err, noConnection(id))
 	})
 }

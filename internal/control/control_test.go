@@ -32,6 +32,7 @@ var suite = []struct {
 	{"a connection is claimed once", testClaim},
 	{"twins are refused", testTwins},
 	{"a check is remembered", testChecked},
+	{"a connection is disabled and enabled", testDisabled},
 	{"a ciphertext does not open in another row", testMoved},
 	{"a missing or foreign key is told", testKeys},
 	{"no token is in the file, a log or an error", testNoToken},
@@ -258,6 +259,40 @@ func testChecked(t *testing.T, w *world) {
 		t.Errorf("after a success: %+v", got)
 	}
 	wantCode(t, w.control.Checked(t.Context(), n.ID+1, Check{}), ci.NotFound)
+}
+
+func testDisabled(t *testing.T, w *world) {
+	n := w.add(t, "https://one.example.com", token1)
+	other := w.add(t, "https://two.example.com", token2)
+	set := func(disabled bool) Connection {
+		t.Helper()
+		w.now = w.now.Add(time.Hour)
+		if err := w.control.SetDisabled(t.Context(), n.ID, disabled); err != nil {
+			t.Fatal(err)
+		}
+		got, err := w.control.Connection(t.Context(), n.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	if got := set(false); got.DisabledAt != nil || !got.UpdatedAt.Equal(n.UpdatedAt) {
+		t.Errorf("enabling one that is enabled: %+v", got)
+	}
+	first := set(true)
+	if first.DisabledAt == nil || !first.DisabledAt.Equal(w.now) || !first.UpdatedAt.Equal(w.now) || first.State != Verified {
+		t.Errorf("disabled: %+v", first)
+	}
+	if again := set(true); !again.DisabledAt.Equal(*first.DisabledAt) || !again.UpdatedAt.Equal(first.UpdatedAt) {
+		t.Errorf("disabled again: %+v", again)
+	}
+	if got, _ := w.control.Connection(t.Context(), other.ID); got.DisabledAt != nil {
+		t.Errorf("the other one: %+v", got)
+	}
+	if got := set(false); got.DisabledAt != nil || !got.UpdatedAt.Equal(w.now) {
+		t.Errorf("enabled again: %+v", got)
+	}
+	wantCode(t, w.control.SetDisabled(t.Context(), 99, true), ci.NotFound)
 }
 
 func testMoved(t *testing.T, w *world) {

@@ -68,6 +68,7 @@ var migrations = []string{
 		key         text PRIMARY KEY,
 		received_at timestamptz NOT NULL
 	 );`,
+	`ALTER TABLE connections ADD COLUMN disabled_at timestamptz;`,
 }
 
 // migrationLock is the PostgreSQL advisory lock under which one process at a

@@ -157,18 +157,37 @@ func (e *engine) CancelSync(id ci.SyncID) {
 // Disconnect stops the import of a connection, waits for its end, and removes
 // the connection.
 func (e *engine) Disconnect(ctx context.Context, id ci.ConnectionID) error {
+	if err := e.stop(ctx, id); err != nil {
+		return err
+	}
+	return e.control.RemoveConnection(ctx, id)
+}
+
+// SetDisabled notes that a connection is to be left alone, then stops its
+// import and waits for its end; or that it is not.
+func (e *engine) SetDisabled(ctx context.Context, id ci.ConnectionID, disabled bool) error {
+	err := e.control.SetDisabled(ctx, id, disabled)
+	if err != nil || !disabled {
+		return err
+	}
+	return e.stop(ctx, id)
+}
+
+// stop ends the import of a connection, if one runs here, and waits for it.
+func (e *engine) stop(ctx context.Context, id ci.ConnectionID) error {
 	e.mu.Lock()
 	r := e.running[id]
 	e.mu.Unlock()
-	if r != nil {
-		r.cancel(context.Canceled)
-		select {
-		case <-r.ended:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
+	if r == nil {
+		return nil
 	}
-	return e.control.RemoveConnection(ctx, id)
+	r.cancel(context.Canceled)
+	select {
+	case <-r.ended:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // close stops all imports and waits until each has stored its end. None is

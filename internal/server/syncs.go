@@ -59,8 +59,8 @@ func (e *engine) StartSyncs(ctx context.Context, r api.SyncRequest) (_ []api.Sta
 	return started, nil
 }
 
-// chosen gives the named connections, each once and in that order; all when
-// none is named.
+// chosen gives the named connections, each once and in that order; when none
+// is named, all that are not disabled.
 func (e *engine) chosen(ctx context.Context, ids []ci.ConnectionID) ([]control.Connection, error) {
 	all, err := e.control.Connections(ctx)
 	if err != nil {
@@ -73,10 +73,18 @@ func (e *engine) chosen(ctx context.Context, ids []ci.ConnectionID) ([]control.C
 			Remedy: "Connect a GitLab first: weir connect gitlab-pipelines --url https://gitlab.com --group GROUP.",
 		}
 	}
-	if len(ids) == 0 {
-		return all, nil
-	}
 	var named []control.Connection
+	if len(ids) == 0 {
+		for _, c := range all {
+			if c.DisabledAt == nil {
+				named = append(named, c)
+			}
+		}
+		if len(named) == 0 {
+			return nil, disabled(all[0])
+		}
+		return named, nil
+	}
 	for _, id := range ids {
 		if slices.ContainsFunc(named, func(c control.Connection) bool { return c.ID == id }) {
 			continue
@@ -86,9 +94,20 @@ func (e *engine) chosen(ctx context.Context, ids []ci.ConnectionID) ([]control.C
 			_, err := e.control.Connection(ctx, id) // says that there is none
 			return nil, err
 		}
+		if all[i].DisabledAt != nil {
+			return nil, disabled(all[i])
+		}
 		named = append(named, all[i])
 	}
 	return named, nil
+}
+
+func disabled(c control.Connection) *ci.Problem {
+	return &ci.Problem{
+		Code:   ci.Conflict,
+		Cause:  fmt.Sprintf("Connection %d is disabled since %s: weir leaves its GitLab alone.", c.ID, c.DisabledAt.Format(time.RFC3339)),
+		Remedy: fmt.Sprintf("Enable it first: weir connections enable %d.", c.ID),
+	}
 }
 
 // prepare claims a connection and opens its tokens.

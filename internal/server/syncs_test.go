@@ -85,6 +85,47 @@ func TestRemovingStopsTheImport(t *testing.T) {
 	wantProblem(t, err, ci.NotFound)
 }
 
+func TestDisabledConnections(t *testing.T) {
+	p := start(t, smallWorld())
+	ctx := t.Context()
+	one, two := p.connect(t, "gitlab").Connection.ID, p.connect(t, "gitlab-pipelines").Connection.ID
+	gate := newGate(p.gitLab)
+	defer gate.open()
+	started, err := p.client.StartSyncs(ctx, api.SyncRequest{Connections: []ci.ConnectionID{two}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-gate.reached
+	c, err := p.client.DisableConnection(ctx, two)
+	if err != nil || c.DisabledAt == nil || c.State != "verified" {
+		t.Errorf("disabled: %+v %v", c, err)
+	}
+	if s, err := p.client.Sync(ctx, started[0].ID); err != nil || s.State != ci.SyncInterrupted {
+		t.Errorf("its import is %s: %v", s.State, err)
+	}
+	_, err = p.client.StartSyncs(ctx, api.SyncRequest{Connections: []ci.ConnectionID{two}})
+	wantProblem(t, err, ci.Conflict)
+	if started, err = p.client.StartSyncs(ctx, api.SyncRequest{}); err != nil || len(started) != 1 || started[0].ConnectionID != one {
+		t.Errorf("an import of all: %+v %v", started, err)
+	}
+	p.follow(t, started[0].ID, 0)
+	if _, err = p.client.DisableConnection(ctx, one); err != nil {
+		t.Error(err)
+	}
+	_, err = p.client.StartSyncs(ctx, api.SyncRequest{})
+	wantProblem(t, err, ci.Conflict)
+	_, err = p.client.DisableConnection(ctx, 99)
+	wantProblem(t, err, ci.NotFound)
+	if c, err = p.client.EnableConnection(ctx, two); err != nil || c.DisabledAt != nil {
+		t.Errorf("enabled: %+v %v", c, err)
+	}
+	gate.open()
+	if started, err = p.client.StartSyncs(ctx, api.SyncRequest{}); err != nil || len(started) != 1 || started[0].ConnectionID != two {
+		t.Errorf("an import of all that are enabled: %+v %v", started, err)
+	}
+	p.follow(t, started[0].ID, 0)
+}
+
 func TestEndOfTheProgramStopsImports(t *testing.T) {
 	p := start(t, smallWorld())
 	p.connect(t, "gitlab-pipelines")
