@@ -136,6 +136,7 @@ type JobSpec struct {
 	User          *User // empty: the pipeline's
 	Tags          []string
 	Needs         []string // names of jobs of the same pipeline
+	Environment   string   // that it deploys to
 	ArtifactBytes int64    // not 0: an archive of that size
 }
 
@@ -156,6 +157,7 @@ func (w *World) addPipeline(p *Project, spec PipelineSpec) *Pipeline {
 		pl.Jobs = append(pl.Jobs, j)
 	}
 	settle(pl, spec)
+	w.follow(pl, pl.CreatedAt, false)
 	p.builds = nil
 	return pl
 }
@@ -285,7 +287,7 @@ func newJob(pl *Pipeline, js JobSpec, created, queued time.Time) *Job {
 	j := &Job{
 		ProjectID: pl.ProjectID, PipelineID: pl.ID, Kind: js.Kind, Name: js.Name, Stage: js.Stage, Status: js.Status,
 		AllowFailure: js.AllowFailure, Manual: js.Manual || js.Status == "manual", CreatedAt: created, User: js.User, Tags: js.Tags,
-		Needs: js.Needs,
+		Needs: js.Needs, Environment: js.Environment,
 	}
 	if j.Status == "scheduled" {
 		j.ScheduledAt = new(created.Add(30 * time.Minute))
@@ -423,6 +425,7 @@ func (w *World) CutAt(at time.Time) {
 	}
 	w.unlink(gone)
 	w.index()
+	w.redeploy()
 }
 
 // unlink forgets pipelines that are gone wherever others point at them.

@@ -181,6 +181,44 @@ func (x *graphQLRun) project(fields []*graphQLField, p *Project) bool {
 				continue
 			}
 			x.object(f, func(fields []*graphQLField) bool { return x.pipeline(fields, p, pl) })
+		case "environment":
+			e := x.oneEnvironment(f, p)
+			if e == nil {
+				x.w.null(f.key)
+				continue
+			}
+			x.object(f, func(fields []*graphQLField) bool { return x.environment(fields, e) })
+		default:
+			x.typename(f)
+		}
+	}
+	return true
+}
+
+// oneEnvironment finds the first environment, or that of a name; nil also where
+// the token may not read them, which is no error in GraphQL.
+func (x *graphQLRun) oneEnvironment(f *graphQLField, p *Project) *Environment {
+	if !x.call.token.readsRuns(p) || p.DeploymentsForbidden || !x.spend() {
+		return nil
+	}
+	name, _ := f.args["name"].(string)
+	for _, e := range p.Environments {
+		if name == "" || e.Name == name {
+			return e
+		}
+	}
+	return nil
+}
+
+func (x *graphQLRun) environment(fields []*graphQLField, e *Environment) bool {
+	for _, f := range fields {
+		switch f.name {
+		case "id":
+			x.id(f.key, "Environment", e.ID)
+		case "name":
+			x.w.str(f.key, e.Name)
+		case "tier":
+			x.w.str(f.key, strings.ToUpper(e.Tier))
 		default:
 			x.typename(f)
 		}

@@ -329,7 +329,7 @@ func (w *World) changed(pl *Pipeline) { pl.UpdatedAt = new(w.now().UTC()) }
 // the pipeline the status that follows from its jobs.
 func (w *World) process(pl *Pipeline) {
 	now := w.now().UTC()
-	defer func() { w.follow(pl, now) }()
+	defer func() { w.follow(pl, now, true) }()
 	var before []*Job
 	for _, stage := range stagesOf(pl) {
 		state := statusOf(before)

@@ -41,6 +41,9 @@ func routes() []*route {
 		{name: "GET /projects/:id/pipelines/:id/jobs", handle: listPipelineJobs, args: []string{"id", "pipeline_id"}, params: append(jobListParams(), boolean("include_retried", "false")), public: true},
 		{name: "GET /projects/:id/pipelines/:id/bridges", handle: listBridges, args: []string{"id", "pipeline_id"}, params: jobListParams(), public: true},
 		{name: "GET /projects/:id/jobs", handle: listProjectJobs, params: jobListParams()},
+		{name: "GET /projects/:id/deployments", handle: listDeployments, params: deploymentListParams()},
+		{name: "GET /projects/:id/environments", handle: listEnvironments, params: append(paging(), text("name"), text("search"), text("states"))},
+		{name: "GET /projects/:id/environments/:id", handle: showEnvironment, args: []string{"id", "environment_id"}},
 		{name: "GET /projects/:id/jobs/:id", handle: showJob, args: []string{"id", "job_id"}},
 	}
 	list = append(list, hookRoutes()...)

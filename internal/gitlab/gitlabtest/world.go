@@ -22,6 +22,7 @@ type World struct {
 	mu       sync.RWMutex
 	stepping sync.Mutex
 	sorting  sync.Mutex // guards Project.builds
+	held     bool       // deployments do not follow their jobs
 	edits    int        // how often Edit changed what renderers may have kept
 	now      func() time.Time
 	lastID   map[string]int64 // by kind of row
@@ -67,10 +68,14 @@ type Project struct {
 	LastActivityAt time.Time
 	DeletionOn     *string     // marked_for_deletion_on, YYYY-MM-DD
 	Pipelines      []*Pipeline // in order of id, children included
+	Environments   []*Environment
+	Deployments    []*Deployment // in order of creation
+	// DeploymentsForbidden answers 403 for them to every token.
+	DeploymentsForbidden bool
 
-	lastIID int64
-	builds  []*Job // of all pipelines, by id descending; nil when stale
-	raw     []byte // the recorded answer that is replayed, nil in other worlds
+	lastIID, lastDeployment int64
+	builds                  []*Job // of all pipelines, by id descending; nil when stale
+	raw                     []byte // the recorded answer that is replayed, nil in other worlds
 }
 
 // Pipeline is one pipeline with all its jobs.
@@ -133,6 +138,7 @@ type Job struct {
 	Tags              []string
 	Artifacts         []Artifact
 	Needs             []string // names of jobs; not in REST
+	Environment       string   // that it deploys to; in no form of a job
 	ExitCode          *int64   // of the script, when it failed; not in REST
 	ArtifactsExpireAt *time.Time
 	Downstream        *Pipeline // of a bridge; nil when none was started
@@ -335,6 +341,13 @@ func (w *World) index() {
 			for _, j := range pl.Jobs {
 				seen("job", j.ID)
 			}
+		}
+		for _, e := range p.Environments {
+			seen("environment", e.ID)
+		}
+		for _, d := range p.Deployments {
+			seen("deployment", d.ID)
+			p.lastDeployment = max(p.lastDeployment, d.IID)
 		}
 	}
 	for _, p := range w.Projects { // a project that took over a former path wins
