@@ -58,6 +58,7 @@ type Client struct {
 	patience    time.Duration
 	log         *slog.Logger
 	tally       *atomic.Int64 // see Counting; nil: none
+	caller      *Caller       // see As
 
 	shared *shared
 }
@@ -102,6 +103,7 @@ func New(cfg Config) (*Client, error) {
 		maxRetries: max(cmp.Or(cfg.MaxRetries, defaultMaxRetries), 0),
 		timeout:    cmp.Or(cfg.Timeout, defaultTimeout),
 		patience:   cfg.Patience,
+		caller:     NewCaller(false),
 		log:        cfg.Log,
 		shared: &shared{
 			byEndpoint: map[string]int64{},
@@ -180,6 +182,24 @@ func (c *Client) WithPatience(d time.Duration) *Client {
 	hasty := *c
 	hasty.patience = d
 	return &hasty
+}
+
+// As gives a client that shares everything with c and asks on behalf of
+// another caller. Each client that New makes has a caller of its own, which
+// its relatives share.
+func (c *Client) As(caller *Caller) *Client {
+	other := *c
+	other.caller = caller
+	return &other
+}
+
+// Promote ends the restraint of a background caller (see As): now a person
+// waits for what it does.
+func (c *Client) Promote() {
+	c.caller.background.Store(false)
+	for _, cred := range c.credentials {
+		cred.governor.rouse()
+	}
 }
 
 // Counting gives a client that shares everything with c and also adds each

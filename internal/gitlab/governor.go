@@ -3,9 +3,11 @@ package gitlab
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 )
@@ -25,7 +27,9 @@ type GovernorConfig struct {
 	// EndpointLimits are the limits that GitLab does not announce in its
 	// headers, by endpoint; nil: EndpointLimits(), empty: none.
 	EndpointLimits map[string]EndpointLimit
-	Log            *slog.Logger // nil: none
+	// Quiet is when background callers keep to a lower ceiling.
+	Quiet QuietHours
+	Log   *slog.Logger // nil: none
 }
 
 // EndpointLimit is a limit of GitLab's on one endpoint, of which the governor
@@ -59,39 +63,81 @@ const (
 // Governor decides when a request may go. There is one per credential, shared
 // by all that is asked with it: limits are GitLab's limits per user.
 //
-// Four rules hold at once. The requests in flight stay within a width that
+// Five rules hold at once. The requests in flight stay within a width that
 // grows while GitLab answers well and halves when it does not (see width). The
 // rate stays at a share of what RateLimit-Limit announces, and stops until
 // RateLimit-Reset once that share of the window is used up, by whomever.
-// Endpoints with limits of their own have budgets of their own. And what
-// GitLab asks for in Retry-After holds for everything.
+// Endpoints with limits of their own have budgets of their own. What GitLab
+// asks for in Retry-After holds for everything. And those who share a governor
+// take turns (see Caller).
 type Governor struct {
 	share float64
+	quiet QuietHours
 	log   *slog.Logger
-	turn  chan struct{} // held by the one request that waits for its admission: first come, first served
-	wake  chan struct{} // tells it that a place became free
 
 	mu       sync.Mutex
 	width    width
 	inFlight int
 	blocked  time.Time // nothing goes before
+	rest     time.Time // nothing that can wait goes before: weir's share of the window is used up
 	ceiling  pacer
 	pace     pacer
 	limit    float64 // RateLimit-Limit, requests a minute; 0: never announced
 	limited  int     // blocks in a row that came without a time
 	lanes    map[string]*lane
 	budgets  map[string]EndpointLimit
+
+	waiting  []*ticket // in the order of their arrival
+	queues   map[*Caller]*queue
+	admitted uint64
+	timer    *time.Timer // calls rouse when the next of them may go
+
+	isQuiet    bool
+	quietUntil time.Time // isQuiet is worked out until then
+	hush       pacer     // of background requests in quiet hours
+
+	recent    rate // of admissions
+	granted   rate // of answers that were no refusal
+	refused   int64
+	held      time.Duration
+	heldSince time.Time
+	told      told
 }
 
 // lane is what a governor knows about one endpoint.
 type lane struct {
-	turn    chan struct{}
-	window  window
-	blocked time.Time
-	since   time.Time // when it was blocked
-	limited int       // blocks in a row
-	latency latency
+	window   window
+	narrow   bool // it is known to have a limit that no header tells: see narrowLane
+	inFlight int
+	blocked  time.Time
+	since    time.Time // when it was blocked
+	limited  int       // blocks in a row
+	granted  rate      // answers that were no refusal
+	learnt   time.Time // until when window is what refusals taught
+	latency  latency
 }
+
+// How many requests to an endpoint with a limit that no header tells are in
+// flight at most: so many are refused at once where an administrator has set it
+// lower than GitLab does. Once a refusal has told of it there are fewer still.
+const (
+	narrowLane = 3
+	learntLane = 2
+)
+
+func (l *lane) full() bool {
+	switch {
+	case !l.learnt.IsZero():
+		return l.inFlight >= learntLane
+	case l.narrow:
+		return l.inFlight >= narrowLane
+	}
+	return false
+}
+
+// learntFor is how long a limit holds that was learnt from refusals; later it
+// may have been raised.
+const learntFor = time.Hour
 
 // NewGovernor makes a governor; values out of range fall back to the defaults.
 func NewGovernor(cfg GovernorConfig) *Governor {
@@ -108,10 +154,10 @@ func NewGovernor(cfg GovernorConfig) *Governor {
 	g := &Governor{
 		share:   cfg.Share,
 		log:     cfg.Log,
-		turn:    make(chan struct{}, 1),
-		wake:    make(chan struct{}, 1),
 		width:   newWidth(max(cmp.Or(cfg.StartConcurrency, defaultStartConcurrency), 1), widest),
 		lanes:   map[string]*lane{},
+		queues:  map[*Caller]*queue{},
+		quiet:   cfg.Quiet,
 		budgets: cfg.EndpointLimits,
 	}
 	g.ceiling.perMinute(cfg.MaxRequestsPerMinute, 0)
@@ -122,28 +168,14 @@ func NewGovernor(cfg GovernorConfig) *Governor {
 // yet, what waits already included; 0 lifts it.
 func (g *Governor) SetMaxRequestsPerMinute(n float64) {
 	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := time.Now()
 	g.ceiling.perMinute(n, 0)
 	// A slow pace may have booked the next request far ahead.
-	if soonest := time.Now().Add(g.ceiling.interval); g.ceiling.due.After(soonest) {
+	if soonest := now.Add(g.ceiling.interval); g.ceiling.due.After(soonest) {
 		g.ceiling.due = soonest
 	}
-	g.mu.Unlock()
-	g.rouse()
-}
-
-// GovernorState is a look at a governor, for status pages.
-type GovernorState struct {
-	Concurrency  int       // requests that may be in flight now
-	InFlight     int       // requests that are
-	BlockedUntil time.Time // zero, or past: not blocked
-	RateLimit    float64   // GitLab's announced limit, requests a minute; 0: none announced
-}
-
-// State gives the governor's present state.
-func (g *Governor) State() GovernorState {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return GovernorState{Concurrency: g.width.now(), InFlight: g.inFlight, BlockedUntil: g.blocked, RateLimit: g.limit}
+	g.dispatch(now)
 }
 
 // impatient ends a wait that would outlast the caller's patience.
@@ -158,97 +190,17 @@ func (e *impatient) Error() string {
 	return fmt.Sprintf("weir waits %s for GitLab's rate limit, longer than this call may take", e.wait.Round(time.Second))
 }
 
-// enter waits until a request to the endpoint may go; the caller must leave
-// afterwards. It fails when ctx ends, and with *impatient when the wait would
-// go past the deadline (zero: none). held is the time for which a limit held
-// back the request that was next in line; waiting behind it, or for a place
-// among the requests in flight, is not counted. So a minute's wait of forty
-// requests is one minute.
-func (g *Governor) enter(ctx context.Context, endpoint string, deadline time.Time) (held time.Duration, err error) {
-	if !deadline.IsZero() {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadlineCause(ctx, deadline, &impatient{})
-		defer cancel()
-	}
-	if err = g.enterLane(ctx, g.lane(endpoint), deadline, &held); err == nil {
-		err = g.admit(ctx, deadline, &held)
-	}
-	return held, err
-}
+// errElsewhere sends a request to another credential's governor.
+var errElsewhere = errors.New("another credential may go first")
 
-// enterLane waits for the endpoint's own budget. While it waits here, a
-// request holds up those to its own endpoint only.
-func (g *Governor) enterLane(ctx context.Context, l *lane, deadline time.Time, held *time.Duration) error {
-	if err := take(ctx, l.turn); err != nil {
-		return err
-	}
-	defer func() { <-l.turn }()
-	for {
-		g.mu.Lock()
-		now := time.Now()
-		at := later(l.blocked, l.window.next())
-		if !at.After(now) {
-			l.window.take(now)
-			g.mu.Unlock()
-			return nil
-		}
-		g.mu.Unlock()
-		if !deadline.IsZero() && at.After(deadline) {
-			return &impatient{at.Sub(now)}
-		}
-		err := wait(ctx, at.Sub(now), nil)
-		*held += time.Since(now)
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// admit waits for what holds for all endpoints, and takes a place.
-func (g *Governor) admit(ctx context.Context, deadline time.Time, held *time.Duration) error {
-	if err := take(ctx, g.turn); err != nil {
-		return err
-	}
-	defer func() { <-g.turn }()
-	for {
-		g.mu.Lock()
-		now := time.Now()
-		at := later(g.blocked, later(g.ceiling.next(), g.pace.next()))
-		full := g.inFlight >= g.width.now()
-		if !full && !at.After(now) {
-			g.ceiling.take(now)
-			g.pace.take(now)
-			g.inFlight++
-			g.mu.Unlock()
-			return nil
-		}
-		g.mu.Unlock()
-		if !deadline.IsZero() && at.After(deadline) {
-			return &impatient{at.Sub(now)}
-		}
-		delay := at.Sub(now)
-		limited := delay > 0
-		if !limited {
-			delay = time.Hour // until a place is free: leave wakes us
-		}
-		err := wait(ctx, delay, g.wake)
-		if limited {
-			*held += time.Since(now)
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// readyAt says when a request to the endpoint could go and how full the
+// prospect says when a request to the endpoint could go and how full the
 // governor is, to choose between credentials.
-func (g *Governor) readyAt(endpoint string) (at time.Time, load float64) {
-	l := g.lane(endpoint)
+func (g *Governor) prospect(a ask) (at time.Time, load float64) {
+	l := g.lane(a.endpoint)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	at = later(later(g.blocked, l.blocked), later(l.window.next(), later(g.ceiling.next(), g.pace.next())))
-	return at, float64(g.inFlight) / float64(g.width.now())
+	at, _ = g.readyAt(a, l, time.Now())
+	return at, float64(g.inFlight+len(g.waiting)) / float64(g.width.now())
 }
 
 func (g *Governor) lane(endpoint string) *lane {
@@ -256,13 +208,20 @@ func (g *Governor) lane(endpoint string) *lane {
 	defer g.mu.Unlock()
 	l := g.lanes[endpoint]
 	if l == nil {
-		l = &lane{turn: make(chan struct{}, 1)}
-		if b := g.budgets[endpoint]; b.Requests > 0 && b.Per > 0 {
-			l.window = window{limit: max(int(float64(b.Requests)*g.share), 1), per: b.Per}
-		}
+		l = &lane{}
+		l.budget(g.budgets[endpoint], g.share)
 		g.lanes[endpoint] = l
 	}
 	return l
+}
+
+// budget gives a lane its share of a limit that is known from the start.
+func (l *lane) budget(b EndpointLimit, share float64) {
+	l.window.reset(0, 0)
+	l.narrow = b.Requests > 0 && b.Per > 0
+	if l.narrow {
+		l.window.reset(max(int(float64(b.Requests)*share), 1), b.Per)
+	}
 }
 
 // outcome is what became of a request that entered.
@@ -283,30 +242,31 @@ func (g *Governor) leave(o outcome) {
 		timed = &g.lane(o.endpoint + " " + o.operation).latency
 	}
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	now := time.Now()
 	full := g.inFlight >= g.width.now()
 	g.inFlight--
+	l.inFlight--
 	switch {
 	case o.failed && (o.answer == nil || o.answer.status < 400):
 		g.width.halve(o.sent, now)
 	case o.answer != nil:
 		g.learn(l, timed, o, full, now)
 	}
-	g.mu.Unlock()
-	g.rouse()
+	g.dispatch(now)
 }
 
-// rouse lets the request that waits for its admission look again.
+// rouse looks again whether something may go.
 func (g *Governor) rouse() {
-	select {
-	case g.wake <- struct{}{}:
-	default:
-	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.dispatch(time.Now())
 }
 
 // learn takes an answer's status, latency and headers in.
 func (g *Governor) learn(l *lane, timed *latency, o outcome, full bool, now time.Time) {
 	a := o.answer
+	g.told.take(a, now)
 	if a.limit > 0 {
 		g.limit = a.limit
 		rate := a.limit * g.share
@@ -325,8 +285,14 @@ func (g *Governor) learn(l *lane, timed *latency, o outcome, full bool, now time
 		return
 	}
 	l.limited, g.limited = 0, 0
+	l.granted.add(now)
+	g.granted.add(now)
+	if !l.learnt.IsZero() && now.After(l.learnt) {
+		l.learnt = time.Time{}
+		l.budget(g.budgets[o.endpoint], g.share)
+	}
 	if a.usedUp(g.share) && a.reset > 0 {
-		g.block(now.Add(a.reset), "share of the rate limit used up", o.endpoint)
+		g.pauseUntil(&g.rest, now.Add(a.reset), now, "share of the rate limit used up", o.endpoint)
 	}
 	switch timed.take(o.latency) {
 	case steady:
@@ -342,9 +308,11 @@ func (g *Governor) learn(l *lane, timed *latency, o outcome, full bool, now time
 
 // obey blocks what a 429 is about. GitLab's general limit says for how long. The
 // limits of endpoints say nothing: their windows are a minute or a few long, so
-// the n-th refusal in a row waits n minutes (gitlab-api §4.3).
+// the n-th refusal in a row waits n minutes (gitlab-api §4.3), and what was
+// granted in the minute before is taken for the limit from then on.
 func (g *Governor) obey(l *lane, o outcome, now time.Time) {
 	a := o.answer
+	g.refused++
 	jitter := rand.N(time.Second)
 	switch {
 	case a.retryAfter > 0:
@@ -357,50 +325,72 @@ func (g *Governor) obey(l *lane, o outcome, now time.Time) {
 		l.limited++
 		l.since = now
 		l.blocked = later(l.blocked, now.Add(time.Duration(l.limited)*time.Minute+jitter))
-		g.log.Info("endpoint limit reached", "endpoint", o.endpoint, "wait", l.blocked.Sub(now))
+		limit := l.learn(g.share, now)
+		g.log.Info("endpoint limit reached", "endpoint", o.endpoint, "wait", l.blocked.Sub(now), "requests_per_minute", limit)
 	default:
 		l.since = now
 		g.limited++
 		g.block(now.Add(time.Duration(g.limited)*time.Minute+jitter), "rate limit reached", o.endpoint)
+		if g.limit == 0 {
+			g.pace.perMinute(max(float64(g.granted.sum(now))*g.share, 1), 0)
+		}
 	}
+}
+
+// learn takes what the endpoint granted in the last minute for its limit, and
+// gives the lane's share of that, at least half of what was taken for it
+// before. When nothing was granted since the last refusal, the window is longer
+// than the wait was, and nothing is learnt.
+func (l *lane) learn(share float64, now time.Time) int {
+	granted := l.granted.sum(now)
+	limit := max(int(float64(granted)*share), 1)
+	switch {
+	case l.learnt.IsZero():
+		if l.window.limit > 0 && l.window.per == time.Minute {
+			limit = min(limit, l.window.limit)
+		}
+		l.window.reset(limit, time.Minute)
+	case granted > 0:
+		if limit = max(limit, l.window.limit/2); limit < l.window.limit {
+			l.window.reset(limit, time.Minute)
+		}
+	}
+	l.learnt = now.Add(learntFor)
+	return l.window.limit
 }
 
 // block lets nothing go before the given time.
 func (g *Governor) block(until time.Time, why, endpoint string) {
-	now := time.Now()
+	g.pauseUntil(&g.blocked, until, time.Now(), why, endpoint)
+}
+
+// pauseUntil moves the end of a pause further away, never nearer. What another
+// credential could take as well is sent there.
+func (g *Governor) pauseUntil(end *time.Time, until, now time.Time, why, endpoint string) {
 	if furthest := now.Add(longestBlock); until.After(furthest) {
 		until = furthest
 	}
-	if until.After(g.blocked) {
-		g.blocked = until
-		g.log.Info("pause", "reason", why, "endpoint", endpoint, "wait", until.Sub(now))
+	if !until.After(*end) {
+		return
 	}
+	*end = until
+	g.log.Info("pause", "reason", why, "endpoint", endpoint, "wait", until.Sub(now))
+	g.waiting = slices.DeleteFunc(g.waiting, func(t *ticket) bool {
+		if t.elsewhere {
+			g.fail(t, errElsewhere, now)
+		}
+		return t.elsewhere
+	})
 }
 
-// take waits for the turn, in the order of arrival.
-func take(ctx context.Context, turn chan struct{}) error {
-	select {
-	case turn <- struct{}{}:
-		return nil
-	default:
-	}
-	select {
-	case turn <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-// wait lets d pass, or returns early when wake tells.
-func wait(ctx context.Context, d time.Duration, wake <-chan struct{}) error {
+// wait lets d pass.
+func wait(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-wake:
+		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	return nil
 }

@@ -53,7 +53,7 @@ func TestHeldCountsLimitsOnce(t *testing.T) {
 			var all sync.WaitGroup
 			for range 10 {
 				all.Go(func() {
-					held, err := g.enter(t.Context(), "GET /x", time.Time{})
+					held, err := g.enter(t.Context(), ask{endpoint: "GET /x"})
 					if err != nil {
 						t.Error(err)
 						return
@@ -164,17 +164,17 @@ func TestEndpointRefusalsWaitLongerEachTime(t *testing.T) {
 		g := NewGovernor(GovernorConfig{StartConcurrency: 32}) // halved with each burst
 		body := `{"message":{"error":"This endpoint has been requested too many times."}}`
 		for n := 1; n <= 3; n++ {
-			// A burst of refusals counts as one.
-			passTogether(t, g, 3, "GET /same", 429, body)
+			// A burst of refusals counts as one, and teaches to go one by one.
+			passTogether(t, g, max(6-3*n, 1), "GET /same", 429, body)
 			began := time.Now()
 			pass(t, g, "GET /other", nil, 0)
 			if time.Since(began) > 0 {
 				t.Fatal("another endpoint waited")
 			}
-			if _, err := g.enter(t.Context(), "GET /same", time.Now().Add(time.Duration(n)*time.Minute-time.Second)); err == nil {
+			if _, err := g.enter(t.Context(), ask{endpoint: "GET /same", deadline: time.Now().Add(time.Duration(n)*time.Minute - time.Second)}); err == nil {
 				t.Fatalf("refusal %d blocked for less than %d minutes", n, n)
 			}
-			if _, err := g.enter(t.Context(), "GET /same", time.Now().Add(time.Duration(n)*time.Minute+2*time.Second)); err != nil {
+			if _, err := g.enter(t.Context(), ask{endpoint: "GET /same", deadline: time.Now().Add(time.Duration(n)*time.Minute + 2*time.Second)}); err != nil {
 				t.Fatalf("refusal %d: %v", n, err)
 			}
 			g.leave(outcome{endpoint: "GET /same"})
@@ -225,7 +225,7 @@ func TestWaitEndsWithContext(t *testing.T) {
 		var group sync.WaitGroup
 		for range 3 {
 			group.Go(func() {
-				if _, err := g.enter(ctx, "GET /x", time.Time{}); !errors.Is(err, context.DeadlineExceeded) {
+				if _, err := g.enter(ctx, ask{endpoint: "GET /x"}); !errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("enter = %v", err)
 				}
 			})
@@ -235,7 +235,7 @@ func TestWaitEndsWithContext(t *testing.T) {
 			t.Errorf("%d in flight after waits that ended", got)
 		}
 		var hasty *impatient
-		if _, err := g.enter(t.Context(), "GET /x", time.Now().Add(time.Minute)); !errors.As(err, &hasty) || hasty.wait < 50*time.Minute {
+		if _, err := g.enter(t.Context(), ask{endpoint: "GET /x", deadline: time.Now().Add(time.Minute)}); !errors.As(err, &hasty) || hasty.wait < 50*time.Minute {
 			t.Errorf("enter with a minute's patience = %v", err)
 		}
 	})
@@ -294,7 +294,7 @@ func pass(t *testing.T, g *Governor, endpoint string, h http.Header, latency tim
 
 func passStatus(t *testing.T, g *Governor, endpoint string, status int, h http.Header, body string, latency time.Duration) {
 	t.Helper()
-	if _, err := g.enter(t.Context(), endpoint, time.Time{}); err != nil {
+	if _, err := g.enter(t.Context(), ask{endpoint: endpoint}); err != nil {
 		t.Fatal(err)
 	}
 	sent := time.Now()
@@ -307,7 +307,7 @@ func passTogether(t *testing.T, g *Governor, n int, endpoint string, status int,
 	t.Helper()
 	sent := time.Now()
 	for range n {
-		if _, err := g.enter(t.Context(), endpoint, time.Time{}); err != nil {
+		if _, err := g.enter(t.Context(), ask{endpoint: endpoint}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -325,7 +325,7 @@ func most(t *testing.T, g *Governor, n int, latency time.Duration) int {
 	highest := 0
 	for range n {
 		group.Go(func() {
-			if _, err := g.enter(t.Context(), "GET /x", time.Time{}); err != nil {
+			if _, err := g.enter(t.Context(), ask{endpoint: "GET /x"}); err != nil {
 				t.Error(err)
 				return
 			}

@@ -19,6 +19,14 @@ func (p *pacer) perMinute(n float64, burst time.Duration) {
 	p.interval, p.burst = time.Duration(float64(time.Minute)/n), burst
 }
 
+// rate gives the pace in requests a minute; 0: no limit.
+func (p *pacer) rate() float64 {
+	if p.interval == 0 {
+		return 0
+	}
+	return float64(time.Minute) / float64(p.interval)
+}
+
 // next says when the next request may go; it may be past.
 func (p *pacer) next() time.Time {
 	if p.interval == 0 {
@@ -43,6 +51,9 @@ type window struct {
 	head  int         // the oldest of them, once the ring is full
 }
 
+// reset sets another limit, and counts from zero; a limit of 0 is none.
+func (w *window) reset(limit int, per time.Duration) { *w = window{limit: limit, per: per} }
+
 // next says when the next request may go; it may be past.
 func (w *window) next() time.Time {
 	if w.limit == 0 || len(w.taken) < w.limit {
@@ -61,6 +72,37 @@ func (w *window) take(now time.Time) {
 		w.taken[w.head] = now
 		w.head = (w.head + 1) % w.limit
 	}
+}
+
+// rate counts what happened in the last minute, by the second.
+type rate struct {
+	counts [60]int32
+	last   int64 // the second counted last, since 1970
+}
+
+// add counts something that happens now.
+func (r *rate) add(now time.Time) {
+	r.forget(now)
+	r.counts[r.last%60]++
+}
+
+// sum gives the count of the last minute.
+func (r *rate) sum(now time.Time) int {
+	r.forget(now)
+	total := 0
+	for _, n := range r.counts {
+		total += int(n)
+	}
+	return total
+}
+
+// forget lets go of what is older than a minute.
+func (r *rate) forget(now time.Time) {
+	second := now.Unix()
+	for s := max(r.last+1, second-59); s <= second; s++ {
+		r.counts[s%60] = 0
+	}
+	r.last = max(r.last, second)
 }
 
 func later(a, b time.Time) time.Time {

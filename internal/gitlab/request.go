@@ -65,16 +65,19 @@ func (c *Client) url(r request) *url.URL {
 // attempt asks once, following redirects, with one credential, and hands the
 // body to decode, which must keep nothing of it. Every error but the context's
 // is an *Error.
-func (c *Client) attempt(ctx context.Context, cred *credential, r request, deadline time.Time, decode func([]byte) error) (answer, error) {
+func (c *Client) attempt(ctx context.Context, cred *credential, r request, a ask, decode func([]byte) error) (answer, error) {
 	target := c.url(r)
 	for hop := 0; ; hop++ {
-		held, err := cred.governor.enter(ctx, r.key(), deadline)
+		held, err := cred.governor.enter(ctx, a)
 		c.shared.throttled.Add(int64(held))
 		if hasty, ok := errors.AsType[*impatient](err); ok {
 			return answer{}, &Error{
 				Kind: RateLimited, Method: r.verb(), Endpoint: r.endpoint, URL: target.String(),
 				Message: err.Error(), RetryAfter: hasty.wait, Err: err,
 			}
+		}
+		if errors.Is(err, errElsewhere) {
+			return answer{}, err
 		}
 		if err != nil {
 			return answer{}, stopped(ctx, r)

@@ -27,8 +27,12 @@ func (c *Client) do(ctx context.Context, r request, decode func([]byte) error) (
 	failures, refusals := 0, 0
 	var last *Error
 	for {
-		cred := c.pick(r.key(), asked)
-		ans, err := c.attempt(ctx, cred, r, deadline, decode)
+		a := ask{endpoint: r.key(), caller: c.caller, deadline: deadline, urgent: c.patience > 0, elsewhere: len(c.credentials) > 1}
+		cred := c.pick(a, asked)
+		ans, err := c.attempt(ctx, cred, r, a, decode)
+		if errors.Is(err, errElsewhere) {
+			continue
+		}
 		if err == nil {
 			return ans, nil
 		}
@@ -48,7 +52,7 @@ func (c *Client) do(ctx context.Context, r request, decode func([]byte) error) (
 			if e.Kind == Unauthorized && !cred.rejected.Swap(true) {
 				c.log.Warn("credential rejected", "endpoint", r.endpoint, "message", e.Message)
 			}
-			if c.pick(r.key(), asked) == nil {
+			if c.pick(a, asked) == nil {
 				return answer{}, e
 			}
 		case !e.transient():
@@ -68,7 +72,7 @@ func (c *Client) do(ctx context.Context, r request, decode func([]byte) error) (
 		if !deadline.IsZero() && time.Now().Add(pause).After(deadline) {
 			return answer{}, e
 		}
-		if err := wait(ctx, pause, nil); err != nil {
+		if err := wait(ctx, pause); err != nil {
 			return answer{}, stopped(ctx, r)
 		}
 		c.shared.retries.Add(1)
@@ -88,7 +92,7 @@ func backoff(n int) time.Duration {
 
 // pick chooses the credential that may ask first, among those not in asked and
 // not rejected; the rejected come last. It gives nil when all are in asked.
-func (c *Client) pick(key string, asked map[*credential]bool) *credential {
+func (c *Client) pick(a ask, asked map[*credential]bool) *credential {
 	var best *credential
 	var bestAt time.Time
 	var bestLoad float64
@@ -98,7 +102,7 @@ func (c *Client) pick(key string, asked map[*credential]bool) *credential {
 			if asked[cred] || cred.rejected.Load() != rejected {
 				continue
 			}
-			at, load := cred.governor.readyAt(key)
+			at, load := cred.governor.prospect(a)
 			at = later(at, now)
 			if best == nil || at.Before(bestAt) || at.Equal(bestAt) && load < bestLoad {
 				best, bestAt, bestLoad = cred, at, load
