@@ -85,6 +85,14 @@ func writeTable(ctx context.Context, w writer, l *load) (int64, error) {
 	t := &l.table
 	var total int64
 	for _, rows := range l.layers {
+		known, err := w.insert(ctx, t, rows)
+		if err != nil {
+			return 0, err
+		}
+		total += int64(len(rows) - len(known))
+		if rows = known; len(rows) == 0 {
+			continue
+		}
 		if err := w.load(ctx, t, rows); err != nil {
 			return 0, err
 		}

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io"
@@ -33,6 +32,8 @@ type duckEngine struct {
 	db     *sql.DB
 	mu     sync.Mutex // guards writer
 	writer *sql.Conn
+
+	insertFrom int // rows in a table's batch from which new ones are inserted directly
 }
 
 func openDuckDB(ctx context.Context, c Config) (engine, error) {
@@ -53,7 +54,7 @@ func openDuckDB(ctx context.Context, c Config) (engine, error) {
 		return nil, problem(ci.DataDirUnwritable, fmt.Sprintf("The directory %s cannot be created: %v.", filepath.Dir(path), cause(err)),
 			"Name a directory that weir may write to.", err)
 	}
-	e := &duckEngine{log: c.Log, path: path}
+	e := &duckEngine{log: c.Log, path: path, insertFrom: insertFrom}
 	if !filepath.IsAbs(path) {
 		path = "./" + path // else "a:b" would look like a scheme
 	}
@@ -179,7 +180,7 @@ func (e *duckEngine) write(ctx context.Context, f func(writer) error) (err error
 			err = errors.Join(err, fmt.Errorf("roll back: %w", rollback))
 		}
 	}()
-	if err := f(&duckTx{e.writer}); err != nil {
+	if err := f(&duckTx{e.writer, e.insertFrom}); err != nil {
 		return err
 	}
 	if err := ctx.Err(); err != nil {
@@ -211,7 +212,7 @@ func (e *duckEngine) snapshot(ctx context.Context) (reader, func() error, error)
 	if err != nil {
 		return nil, nil, err
 	}
-	return &duckTx{conn}, release, nil
+	return &duckTx{conn: conn}, release, nil
 }
 
 // readOnly gives a connection in a transaction that cannot write.
@@ -234,7 +235,10 @@ func (e *duckEngine) readOnly(ctx context.Context) (*sql.Conn, func() error, err
 }
 
 // duckTx is a connection with an open transaction.
-type duckTx struct{ conn *sql.Conn }
+type duckTx struct {
+	conn       *sql.Conn
+	insertFrom int
+}
 
 func (t *duckTx) exec(ctx context.Context, statement string, args ...any) (int64, error) {
 	result, err := t.conn.ExecContext(ctx, statement, args...)
@@ -250,32 +254,6 @@ func (t *duckTx) rows(ctx context.Context, statement string, args ...any) (curso
 		return nil, err
 	}
 	return newDuckRows(rows)
-}
-
-func (t *duckTx) load(ctx context.Context, table *Table, rows [][]any) error {
-	if _, err := t.conn.ExecContext(ctx, "DELETE FROM "+quoteName(stage(table))); err != nil {
-		return err
-	}
-	return t.conn.Raw(func(dc any) error {
-		conn, ok := dc.(driver.Conn)
-		if !ok {
-			return fmt.Errorf("%T is no connection of DuckDB's driver", dc)
-		}
-		appender, err := duckdb.NewAppender(conn, "temp", "main", stage(table))
-		if err != nil {
-			return err
-		}
-		values := make([]driver.Value, len(table.Columns))
-		for _, row := range rows {
-			for i := range row {
-				values[i] = row[i]
-			}
-			if err := appender.AppendRow(values...); err != nil {
-				return errors.Join(err, appender.Close())
-			}
-		}
-		return appender.CloseWithCancel(ctx)
-	})
 }
 
 // duckRows walks over an answer of DuckDB's.

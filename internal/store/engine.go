@@ -50,6 +50,10 @@ type writer interface {
 	reader
 	// exec gives the number of rows that the statement touched.
 	exec(ctx context.Context, sql string, args ...any) (int64, error)
+	// insert writes rows whose keys t does not have yet straight into t, where
+	// that is cheaper than by the staging table, and gives the others. No key is
+	// twice among the rows; values are as encode gives them.
+	insert(ctx context.Context, t *Table, rows [][]any) (others [][]any, err error)
 	// load empties the staging table of t and fills it; values are as encode gives them.
 	load(ctx context.Context, t *Table, rows [][]any) error
 }

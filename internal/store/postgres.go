@@ -243,6 +243,12 @@ func (t *postgresTx) rows(ctx context.Context, statement string, args ...any) (c
 	return newPostgresRows(rows, t.tx.Conn().TypeMap()), nil
 }
 
+// insert leaves everything to the upsert: another process may insert the same
+// rows at the same time.
+func (t *postgresTx) insert(_ context.Context, _ *Table, rows [][]any) ([][]any, error) {
+	return rows, nil
+}
+
 func (t *postgresTx) load(ctx context.Context, table *Table, rows [][]any) error {
 	name := stage(table)
 	if !t.staged[name] {
