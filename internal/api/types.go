@@ -136,7 +136,7 @@ type Sync struct {
 	InstanceID         ci.InstanceID    `json:"instance_id"`
 	ConnectionID       ci.ConnectionID  `json:"connection_id"`
 	Kind               string           `json:"kind" doc:"sync (what changed), full (everything again) or open (only what had not ended)"`
-	State              ci.SyncState     `json:"state" enum:"running,complete,incomplete,failed,interrupted"`
+	State              ci.SyncState     `json:"state" enum:"running,complete,incomplete,paused,failed,interrupted"`
 	StartedAt          time.Time        `json:"started_at"`
 	FinishedAt         *time.Time       `json:"finished_at"`
 	Rows               map[string]int64 `json:"rows" doc:"rows written, by table"`

@@ -232,6 +232,7 @@ const (
 	SyncComplete    SyncState = "complete"    // everything in reach is stored
 	SyncIncomplete  SyncState = "incomplete"  // ended, but some projects could not be read: see sync_errors
 	SyncFailed      SyncState = "failed"      // could not go on: see sync_errors
+	SyncPaused      SyncState = "paused"      // what changed was read, and history goes on in the next sync
 	SyncInterrupted SyncState = "interrupted" // stopped by a person or a crash; the next sync goes on from there
 )
 

@@ -90,7 +90,15 @@ type Options struct {
 	First    []string // ids or full paths: visited before the others, in this order; unknown ones do not matter
 	Only     Scope    // ScopeAll, or ScopeOpen for a look at what had not ended
 	Full     bool     // read again what is stored already
-	Plan     string   // one of Plans; "" is PlanAuto
+	// History is how long the sync may go on reading history after it has read
+	// what changed; what it does not reach is left to the next one, and the sync
+	// is paused. 0: to the horizon.
+	History time.Duration
+	// OpenSince leaves out open pipelines that were created before it, unless a
+	// list brings them: one that has been open for days is not worth a request
+	// each minute. Zero: all are asked for.
+	OpenSince time.Time
+	Plan      string // one of Plans; "" is PlanAuto
 }
 
 // The plans: ways of fetching the same rows. PlanDocumented is exact to the
@@ -109,7 +117,7 @@ func Plans() []string { return []string{PlanAuto, PlanDocumented, PlanGraphQL} }
 type Event struct {
 	Kind             EventKind
 	Sync             ci.SyncID // the row in syncs, from the first event on
-	Phase            string    // of EventPhase: "discover", "day", "week", "month", "history"
+	Phase            string    // of EventPhase: "discover", "changes", "day", "week", "month", "history", "open"
 	Project          string    // full path, where one is concerned
 	ProjectsDone     int64     // of this phase
 	ProjectsTotal    int64

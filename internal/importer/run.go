@@ -34,6 +34,9 @@ type run struct {
 	serious  bool            // one of them means that something is missing
 	words    map[string]bool // unknown words already reported
 	stranded atomic.Int64    // projects in a row that GitLab did not answer for
+
+	historyEnds time.Time // zero: no bound
+	cut         atomic.Bool
 }
 
 const (
@@ -93,6 +96,8 @@ func (r *run) end(ctx context.Context, problem *ci.Problem) error {
 	s, now := r.source.Client.Stats(), r.now().UTC()
 	var batch store.Batch
 	switch {
+	case problem == nil && r.cut.Load(): // whatever it met: sync_errors has it, and it goes on
+		r.sync.State = ci.SyncPaused
 	case problem == nil && !r.serious:
 		r.sync.State = ci.SyncComplete
 	case problem == nil:
@@ -150,6 +155,11 @@ func (r *run) importAll(ctx context.Context) error {
 		return err
 	}
 	total, now := len(visits), r.now()
+	if r.options.History > 0 {
+		if visits, err = r.changes(ctx, visits); err != nil {
+			return err
+		}
+	}
 	for _, phase := range phases {
 		until := r.source.Since
 		if phase.back > 0 {
@@ -164,7 +174,7 @@ func (r *run) importAll(ctx context.Context) error {
 		if len(visits) == 0 && total > 0 && outage(last) {
 			return last // no project answered: that is no matter of one of them
 		}
-		if len(visits) == 0 || !until.After(r.source.Since) {
+		if len(visits) == 0 || !until.After(r.source.Since) || r.cut.Load() {
 			break
 		}
 	}

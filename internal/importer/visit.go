@@ -204,10 +204,11 @@ func (v *visit) backfill(ctx context.Context, l list, until time.Time) error {
 	if *l.rest == nil {
 		*l.rest = v.walk(l, v.since, c.From)
 	}
-	err := v.stream(ctx, v.ahead(l), (*l.rest).since(ctx, until), func(item gitlab.PipelineListItem) {
+	var cut bool
+	err := v.stream(ctx, v.ahead(l), v.run.slice((*l.rest).since(ctx, until), &cut), func(item gitlab.PipelineListItem) {
 		c.From = item.UpdatedAt.Or(gitlab.Time{}).Time
 	})
-	if err != nil {
+	if err != nil || cut {
 		return err
 	}
 	c.From = until
@@ -221,7 +222,11 @@ func (v *visit) followOpen(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ids := append(hooked, v.cursor.Open...)
+	open, err := v.youngEnough(ctx)
+	if err != nil {
+		return err
+	}
+	ids := append(hooked, open...)
 	slices.Sort(ids)
 	var items []gitlab.PipelineListItem
 	for _, id := range slices.Compact(ids) {

@@ -21,7 +21,7 @@ func importTables() []Table {
 			{Name: "instance_id", Type: BigInt, Meaning: "which GitLab", References: "instances.id"},
 			{Name: "connection_id", Type: BigInt, Meaning: "which connection"},
 			{Name: "kind", Type: Text, Meaning: "sync (what changed), full (everything again) or open (only what had not ended)"},
-			{Name: "state", Type: Text, Meaning: "running, complete, incomplete (some projects could not be read), failed or interrupted"},
+			{Name: "state", Type: Text, Meaning: "running, complete, incomplete (some projects could not be read), paused (current; history goes on in the next), failed or interrupted"},
 			{Name: "started_at", Type: Timestamp, Meaning: "when it began"},
 			{Name: "finished_at", Type: Timestamp, Nullable: true, Meaning: "when it ended; NULL while it runs"},
 			{Name: "rows", Type: JSON, Nullable: true, Meaning: "rows written, by table"},
