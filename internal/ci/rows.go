@@ -188,6 +188,44 @@ type Job struct {
 	SyncedAt             time.Time     `db:"synced_at"`
 }
 
+// DeploymentID is GitLab's id of a deployment; below 0 where a rule found it.
+type DeploymentID int64
+
+// Deployment is a deployment, known from GitLab or from a deploy rule.
+type Deployment struct {
+	InstanceID   InstanceID       `db:"instance_id"`
+	ID           DeploymentID     `db:"id"`
+	ProjectID    ProjectID        `db:"project_id"`
+	RepositoryID *ProjectID       `db:"repository_id"`
+	ServiceID    *ServiceID       `db:"service_id"` // rules say it, GitLab does not
+	Environment  string           `db:"environment"`
+	Tier         *string          `db:"tier"`
+	SHA          *string          `db:"sha"`
+	PipelineID   *PipelineID      `db:"pipeline_id"`
+	JobID        *JobID           `db:"job_id"`
+	DeployedAt   *time.Time       `db:"deployed_at"` // NULL until it has succeeded or failed
+	Success      *bool            `db:"success"`     // NULL unless it has succeeded or failed
+	RuleID       *RuleID          `db:"rule_id"`
+	Source       DeploymentSource `db:"source"`
+	IID          *int64           `db:"iid"`
+	Ref          *string          `db:"ref"`
+	Status       *string          `db:"status"` // in GitLab's word
+	UserID       *UserID          `db:"user_id"`
+	CreatedAt    *time.Time       `db:"created_at"`
+	UpdatedAt    *time.Time       `db:"updated_at"`
+	DeletedAt    *time.Time       `db:"deleted_at"`
+	SyncedAt     time.Time        `db:"synced_at"`
+}
+
+// DeploymentSource says who told of a deployment.
+type DeploymentSource string
+
+// The values of Deployment.Source.
+const (
+	DeployedByRule DeploymentSource = "rule"
+	FromGitLab     DeploymentSource = "gitlab"
+)
+
 // JobNeed is a `needs` edge of a pipeline, where it was fetched.
 type JobNeed struct {
 	InstanceID InstanceID `db:"instance_id"`

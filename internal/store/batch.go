@@ -18,6 +18,7 @@ type Batch struct {
 	Runners      []ci.Runner
 	Pipelines    []ci.Pipeline
 	Jobs         []ci.Job
+	Deployments  []ci.Deployment
 	Patches      []Patch // written after the rows above
 	JobNeeds     []ci.JobNeed
 	ProjectSyncs []ci.ProjectSync
@@ -30,7 +31,7 @@ type Batch struct {
 
 // Tombstone says that GitLab no longer has a row. The row keeps its data and
 // gets deleted_at = At, unless it was asked for later than At. With a project
-// go its pipelines and their jobs, with a pipeline its jobs. A row that is not
+// go its pipelines, their jobs and its deployments, with a pipeline its jobs. A row that is not
 // stored, or deleted already, stays as it is.
 type Tombstone struct {
 	Table      string // groups, projects, repositories, pipelines or jobs
@@ -83,6 +84,7 @@ func (b *Batch) loads() ([]load, error) {
 		func() error { return add("runners", len(b.Runners), encoder(b.Runners)) },
 		func() error { return add("pipelines", len(b.Pipelines), encoder(b.Pipelines)) },
 		func() error { return add("jobs", len(b.Jobs), encoder(b.Jobs)) },
+		func() error { return add("deployments", len(b.Deployments), encoder(b.Deployments)) },
 		func() error { return add("job_needs", len(b.JobNeeds), encoder(b.JobNeeds)) },
 		func() error { return add("project_syncs", len(b.ProjectSyncs), encoder(b.ProjectSyncs)) },
 		func() error { return add("syncs", len(b.Syncs), encoder(b.Syncs)) },

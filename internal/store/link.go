@@ -47,7 +47,10 @@ func link(ctx context.Context, w writer, b *Batch) error {
 	if err := linkAttempts(ctx, w, b); err != nil {
 		return err
 	}
-	return linkRepositories(ctx, w, b)
+	if err := linkRepositories(ctx, w, b); err != nil {
+		return err
+	}
+	return linkDeployments(ctx, w, b)
 }
 
 // mayBeStarted says whether a bridge may have started a pipeline of this
@@ -122,6 +125,52 @@ func linkRepositories(ctx context.Context, w writer, b *Batch) error {
 	for instance, ids := range candidates {
 		if _, err := w.exec(ctx, linkProjects, int64(instance), ids); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+const (
+	// repositoriesOfDeployments: GitLab's answers name the project alone.
+	repositoriesOfDeployments = `UPDATE deployments SET repository_id = p.repository_id FROM projects p
+WHERE p.instance_id = $1 AND p.id = ANY($2) AND p.repository_id IS NOT NULL
+  AND deployments.instance_id = $1 AND deployments.project_id = p.id AND deployments.repository_id IS NULL`
+
+	// runsGiveWay: what a rule made of a whole run is the same deployment that
+	// GitLab has recorded now, and would count twice until the rules are asked
+	// again. What a rule made of a job is told by the job (metric.md, §5).
+	runsGiveWay = `DELETE FROM deployments WHERE source = 'rule' AND job_id IS NULL AND instance_id = $1 AND pipeline_id = ANY($2)
+  AND EXISTS (SELECT 1 FROM deployments g WHERE g.source = 'gitlab' AND g.instance_id = deployments.instance_id
+    AND g.pipeline_id = deployments.pipeline_id AND g.environment = deployments.environment)`
+)
+
+// linkDeployments gives deployments their repository, whichever of deployment,
+// project and repository came first, and takes back what rules made of runs
+// whose deployment GitLab has recorded.
+func linkDeployments(ctx context.Context, w writer, b *Batch) error {
+	projects, pipelines := map[ci.InstanceID][]int64{}, map[ci.InstanceID][]int64{}
+	for i := range b.Repositories {
+		projects[b.Repositories[i].InstanceID] = append(projects[b.Repositories[i].InstanceID], int64(b.Repositories[i].ID))
+	}
+	for i := range b.Projects {
+		projects[b.Projects[i].InstanceID] = append(projects[b.Projects[i].InstanceID], int64(b.Projects[i].ID))
+	}
+	for i := range b.Deployments {
+		d := &b.Deployments[i]
+		projects[d.InstanceID] = append(projects[d.InstanceID], int64(d.ProjectID))
+		if d.PipelineID != nil {
+			pipelines[d.InstanceID] = append(pipelines[d.InstanceID], int64(*d.PipelineID))
+		}
+	}
+	for _, one := range []struct {
+		statement string
+		of        map[ci.InstanceID][]int64
+	}{{repositoriesOfDeployments, projects}, {runsGiveWay, pipelines}} {
+		for instance, ids := range one.of {
+			slices.Sort(ids)
+			if _, err := w.exec(ctx, one.statement, int64(instance), slices.Compact(ids)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

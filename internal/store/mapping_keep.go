@@ -36,14 +36,13 @@ func (m *mapping) keep(ctx context.Context) error {
 			LEFT JOIN deployments d ON d.instance_id = n.instance_id AND d.id = n.id WHERE d.id IS NULL OR ` + strings.Join(differ, " OR ") + `
 			ON CONFLICT (instance_id, id) DO UPDATE SET ` + strings.Join(set, ", "),
 		// GitLab does not know services: what its own rows say of them comes from rules alone.
-		`UPDATE deployments SET service_id = NULL, rule_id = NULL WHERE source = 'gitlab' AND (service_id IS NOT NULL OR rule_id IS NOT NULL)
-			AND ` + scoped("deployments") + ` AND NOT EXISTS (SELECT 1 FROM map_taken t WHERE t.instance_id = deployments.instance_id AND t.job_id = deployments.job_id)`,
-		`UPDATE deployments SET service_id = o.service_id, rule_id = t.rule_id FROM map_taken t
-			JOIN map_owner o ON o.instance_id = t.instance_id AND o.pipeline_id = t.pipeline_id AND o.job_id = t.job_id
-			WHERE deployments.source = 'gitlab' AND deployments.instance_id = t.instance_id AND deployments.job_id = t.job_id`,
+		`UPDATE deployments SET service_id = o.service_id, rule_id = o.rule_id FROM map_recorded_owner o
+			WHERE deployments.source = 'gitlab' AND deployments.instance_id = o.instance_id AND deployments.id = o.id
+			AND (deployments.service_id IS DISTINCT FROM o.service_id OR deployments.rule_id IS DISTINCT FROM o.rule_id)`,
 		`DELETE FROM catalog_dirty`,
 		"DROP TABLE map_run", "DROP TABLE map_set", "DROP TABLE map_fulfilled", "DROP TABLE map_hit", "DROP TABLE map_best",
 		"DROP TABLE map_result", "DROP TABLE map_service", "DROP TABLE map_taken", "DROP TABLE map_owner", "DROP TABLE map_deployment",
+		"DROP TABLE map_recorded", "DROP TABLE map_recorded_owner",
 	} {
 		if _, err := m.w.exec(ctx, statement); err != nil {
 			return fmt.Errorf("%s: %w", statement, err)

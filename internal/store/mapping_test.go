@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
 	"golang.org/x/sync/errgroup"
@@ -178,14 +179,14 @@ func TestMappingAgrees(t *testing.T) {
 				r.Fatal(err)
 			}
 			for part := range 2 {
-				i, j := len(b.Pipelines), len(b.Jobs)
+				i, j, k := len(b.Pipelines), len(b.Jobs), len(b.Deployments)
 				if part == 0 {
-					i, j = rapid.IntRange(0, i).Draw(r, "pipelines"), rapid.IntRange(0, j).Draw(r, "jobs")
+					i, j, k = rapid.IntRange(0, i).Draw(r, "pipelines"), rapid.IntRange(0, j).Draw(r, "jobs"), rapid.IntRange(0, k).Draw(r, "deployments")
 				}
-				if _, err := s.Apply(t.Context(), Batch{Pipelines: b.Pipelines[:i], Jobs: b.Jobs[:j]}); err != nil {
+				if _, err := s.Apply(t.Context(), Batch{Pipelines: b.Pipelines[:i], Jobs: b.Jobs[:j], Deployments: b.Deployments[:k]}); err != nil {
 					r.Fatal(err)
 				}
-				b.Pipelines, b.Jobs = b.Pipelines[i:], b.Jobs[j:]
+				b.Pipelines, b.Jobs, b.Deployments = b.Pipelines[i:], b.Jobs[j:], b.Deployments[k:]
 				if _, err := s.MapChanged(t.Context(), compiling()); err != nil {
 					r.Fatal(err)
 				}
@@ -197,6 +198,12 @@ func TestMappingAgrees(t *testing.T) {
 			}
 			if whole.NewlyMapped+whole.Remapped+whole.Orphaned+whole.DeploymentsAdded+whole.DeploymentsRemoved+whole.DeploymentsChanged != 0 {
 				r.Fatalf("in one go it is %+v, piece by piece %v %v", whole, piecemeal, deployments)
+			}
+			if diff := gocmp.Diff(deployments, deployed(t, s)); diff != "" {
+				r.Fatalf("deployments piece by piece (-) and in one go (+):\n%s", diff)
+			}
+			if twice := texts(t, s, countedTwice); len(twice) > 0 {
+				r.Fatalf("counted twice: %v", twice)
 			}
 			if diff := gocmp.Diff(byHand(t, s, instance), mappedOf(t, s, instance)); diff != "" {
 				r.Fatalf("by Assign (-) and by SQL (+), rules:\n%s\n%s", rules, diff)
@@ -310,6 +317,13 @@ func drawHistory(t *rapid.T, instance ci.InstanceID) Batch {
 				j.Kind, j.DownstreamPipelineID = ci.Bridge, new(ci.PipelineID(base+rapid.Int64Range(0, 6).Draw(t, "downstream")))
 			}
 			b.Jobs = append(b.Jobs, j)
+			if j.Kind == ci.Build && rapid.IntRange(0, 2).Draw(t, "recorded") == 0 {
+				b.Deployments = append(b.Deployments, ci.Deployment{
+					InstanceID: instance, ID: ci.DeploymentID(j.ID), ProjectID: p.ProjectID, PipelineID: &p.ID, JobID: &j.ID, Source: ci.FromGitLab, SyncedAt: at(1),
+					Environment: rapid.SampledFrom([]string{"production", "staging", "review/x"}).Draw(t, "recorded environment"), Success: new(true), Status: new("success"),
+					DeletedAt: rapid.SampledFrom([]*time.Time{nil, new(at(2))}).Draw(t, "recorded deleted"),
+				})
+			}
 		}
 	}
 	return b
@@ -331,6 +345,7 @@ func drawRules(t *rapid.T) string {
 			{"bridge", []string{"build", "deploy"}},
 			{"job", []string{"build", `"d*"`}},
 			{"stage", []string{"s"}},
+			{"environment", []string{"production", `"review/*"`}},
 		} {
 			if rapid.IntRange(0, 4).Draw(t, "has "+f.name) == 0 {
 				parts = append(parts, f.name+": "+rapid.SampledFrom(f.values).Draw(t, f.name))

@@ -17,7 +17,8 @@ import (
 //	map_hit        pipelines and the service rules that match, with all conditions
 //	map_service    what pipeline_services must hold
 //	map_taken      jobs and pipelines that deploy rules take
-//	map_deployment what deployments must hold
+//	map_deployment what deployments must hold, but for GitLab's own
+//	map_recorded   what GitLab recorded of the pipelines
 //
 // "" stands for NULL in facts, because no pattern matches either.
 
@@ -74,6 +75,8 @@ func (m *mapping) work(ctx context.Context) error {
 		{"map_taken", m.taken()},
 		{"map_owner", m.owners()},
 		{"map_deployment", m.deployments()},
+		{"map_recorded", m.recorded()},
+		{"map_recorded_owner", m.recordedOwners()},
 	} {
 		if err := m.create(ctx, step.name, step.query); err != nil {
 			return err

@@ -15,8 +15,8 @@ import (
 const markDirty = `INSERT INTO catalog_dirty (instance_id, pipeline_id)
 SELECT $1, id FROM unnest(CAST($2 AS BIGINT[])) AS t(id) ON CONFLICT DO NOTHING`
 
-// mark notes the pipelines of a batch, those of its jobs, and those that its
-// bridges started.
+// mark notes the pipelines of a batch, those of its jobs and deployments, and
+// those that its bridges started.
 func mark(ctx context.Context, w writer, b *Batch) error {
 	changed := map[ci.InstanceID][]int64{}
 	for i := range b.Pipelines {
@@ -28,6 +28,11 @@ func mark(ctx context.Context, w writer, b *Batch) error {
 		changed[j.InstanceID] = append(changed[j.InstanceID], int64(j.PipelineID))
 		if j.DownstreamPipelineID != nil {
 			changed[j.InstanceID] = append(changed[j.InstanceID], int64(*j.DownstreamPipelineID))
+		}
+	}
+	for i := range b.Deployments {
+		if d := &b.Deployments[i]; d.PipelineID != nil {
+			changed[d.InstanceID] = append(changed[d.InstanceID], int64(*d.PipelineID))
 		}
 	}
 	for instance, ids := range changed {

@@ -17,18 +17,19 @@ import (
 //
 // SyncedAt of a patch is the newest time that its event proves, so it loses
 // against every answer that was asked for after that. Among events of one
-// second the status that is further on wins, and an attempt of a job that has
-// ended does not run again. Times cut to whole seconds do not replace what is
+// second the status that is further on wins, and an attempt of a job, or a
+// deployment, that has ended does not run again. Times cut to whole seconds do not replace what is
 // known exactly.
 type Patch struct {
-	Said      []string // columns, in any order; keys, synced_at and time_precision always are
-	Pipelines []ci.Pipeline
-	Jobs      []ci.Job
+	Said        []string // columns, in any order; keys, synced_at and time_precision always are
+	Pipelines   []ci.Pipeline
+	Jobs        []ci.Job
+	Deployments []ci.Deployment
 }
 
 // loads encodes the rows of a patch.
 func (p *Patch) loads() ([]load, error) {
-	rows := Batch{Pipelines: p.Pipelines, Jobs: p.Jobs}
+	rows := Batch{Pipelines: p.Pipelines, Jobs: p.Jobs, Deployments: p.Deployments}
 	return rows.loads()
 }
 
@@ -84,7 +85,7 @@ func outdated(t *Table) string {
 	asked, incoming := storedColumn(t, "synced_at"), "excluded.synced_at"
 	condition := fmt.Sprintf("%[1]s > %[2]s OR %[1]s = %[2]s AND %[3]s > %[4]s",
 		asked, incoming, advanced(storedColumn(t, "status")), advanced("excluded.status"))
-	if t.Name == "jobs" {
+	if t.Name == "jobs" || t.Name == "deployments" {
 		const ended = "IN ('success', 'failed', 'canceled')"
 		condition += fmt.Sprintf(" OR %s %s AND NOT excluded.status %s", storedColumn(t, "status"), ended, ended)
 	}
@@ -94,7 +95,7 @@ func outdated(t *Table) string {
 // advanced is how far on its way a status is. Times cannot tell it within a
 // second.
 func advanced(status string) string {
-	return "CASE WHEN " + status + " = 'created' THEN 0" +
+	return "CASE WHEN " + status + " IN ('created', 'blocked') THEN 0" +
 		" WHEN " + status + " IN ('waiting_for_resource', 'preparing', 'waiting_for_callback') THEN 1" +
 		" WHEN " + status + " IN ('manual', 'scheduled') THEN 2" +
 		" WHEN " + status + " = 'running' THEN 4 WHEN " + status + " = 'canceling' THEN 5" +
@@ -103,7 +104,11 @@ func advanced(status string) string {
 
 // cutShort says whether a stored time is the incoming one, only more exact.
 func cutShort(t *Table, column string) string {
-	return fmt.Sprintf("coalesce(excluded.time_precision = 's' AND date_trunc('second', %s) = excluded.%s, false)", storedColumn(t, column), quoteName(column))
+	cut := ""
+	if t.has("time_precision") {
+		cut = "excluded.time_precision = 's' AND "
+	}
+	return fmt.Sprintf("coalesce(%sdate_trunc('second', %s) = excluded.%s, false)", cut, storedColumn(t, column), quoteName(column))
 }
 
 // patchedPrecision: a row stays exact while each time that the patch says is
@@ -126,6 +131,7 @@ func (b Batch) touched() Batch {
 	for i := range b.Patches {
 		b.Pipelines = append(slices.Clip(b.Pipelines), b.Patches[i].Pipelines...)
 		b.Jobs = append(slices.Clip(b.Jobs), b.Patches[i].Jobs...)
+		b.Deployments = append(slices.Clip(b.Deployments), b.Patches[i].Deployments...)
 	}
 	return b
 }

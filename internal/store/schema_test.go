@@ -25,6 +25,7 @@ func TestRowsAndColumns(t *testing.T) {
 		"instances": ci.Instance{}, "groups": ci.Group{}, "projects": ci.Project{}, "repositories": ci.Repository{}, "users": ci.User{},
 		"runners": ci.Runner{}, "pipelines": ci.Pipeline{}, "jobs": ci.Job{}, "job_needs": ci.JobNeed{}, "project_syncs": ci.ProjectSync{},
 		"syncs": ci.Sync{}, "sync_errors": ci.SyncError{}, "services": ci.Service{}, "service_rules": ci.ServiceRule{}, "deploy_rules": ci.DeployRule{},
+		"deployments": ci.Deployment{},
 	} {
 		described, ok := TableByName(table)
 		if !ok {

@@ -22,6 +22,7 @@ func tombstoned() map[string][]string {
 		"projects": {
 			"UPDATE projects" + live + "id = ANY($2)",
 			"UPDATE pipelines" + live + "project_id = ANY($2)", "UPDATE jobs" + live + "project_id = ANY($2)",
+			"UPDATE deployments" + live + "project_id = ANY($2)",
 		},
 		"pipelines": {"UPDATE pipelines" + live + "id = ANY($2)", "UPDATE jobs" + live + "pipeline_id = ANY($2)"},
 		"jobs":      {"UPDATE jobs" + live + "id = ANY($2)"},
@@ -72,7 +73,11 @@ func inherit(ctx context.Context, w writer, b *Batch) error {
 		projects[j.InstanceID] = append(projects[j.InstanceID], int64(j.ProjectID))
 		pipelines[j.InstanceID] = append(pipelines[j.InstanceID], int64(j.PipelineID))
 	}
-	if err := inheritFrom(ctx, w, "projects", projects, "pipelines", "jobs"); err != nil {
+	for i := range b.Deployments {
+		d := &b.Deployments[i]
+		projects[d.InstanceID] = append(projects[d.InstanceID], int64(d.ProjectID))
+	}
+	if err := inheritFrom(ctx, w, "projects", projects, "pipelines", "jobs", "deployments"); err != nil {
 		return err
 	}
 	return inheritFrom(ctx, w, "pipelines", pipelines, "jobs")
