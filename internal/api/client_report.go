@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 
 	"github.com/weirhq/weir/internal/metric"
 )
@@ -31,6 +32,9 @@ func (c *Client) Report(ctx context.Context, q metric.Query) (Report, error) {
 	set("tz", q.TZ)
 	set("compare", q.Compare)
 	set("run", q.Run)
+	if q.Limit != 0 {
+		set("limit", strconv.Itoa(q.Limit))
+	}
 	join := func(name string, list []string) {
 		all := ""
 		for i, element := range list {

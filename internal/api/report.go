@@ -17,6 +17,7 @@ import (
 // Reports lists what can be reported.
 type Reports struct {
 	Metrics    []metric.Definition `json:"metrics"`
+	Findings   []metric.Definition `json:"findings" doc:"answers that are lists of things to look at, the worst first; asked as metrics are"`
 	Dimensions []ReportDimension   `json:"dimensions"`
 }
 
@@ -62,15 +63,15 @@ type ReportSpan struct {
 func (a *API) registerReports() {
 	register(a, a.operation(http.MethodGet, "/reports", "list-reports", "What can be measured, and what it means", ""),
 		func(context.Context, *struct{}) (Reports, error) {
-			shown := Reports{Metrics: a.Metrics.Definitions(), Dimensions: []ReportDimension{}}
+			shown := Reports{Metrics: a.Metrics.Definitions(), Findings: a.Metrics.Findings(), Dimensions: []ReportDimension{}}
 			for _, d := range append(metric.Dims(), metric.Deleted) {
 				shown.Dimensions = append(shown.Dimensions, ReportDimension{d, d.Meaning()})
 			}
 			return shown, nil
 		})
 
-	op := a.operation(http.MethodGet, "/report/{metric}", "report", "The answer of a metric",
-		"What a metric, a dimension or a key means, /reports says. Dimensions that do not fit a metric are refused, with those that fit.")
+	op := a.operation(http.MethodGet, "/report/{metric}", "report", "The answer of a metric or a finding",
+		"What a metric, a finding, a dimension or a key means, /reports says. Dimensions that do not fit a metric are refused, with those that fit.")
 	schema := a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Report](), true, "Report")
 	op.Responses["200"] = &huma.Response{Description: "OK", Content: map[string]*huma.MediaType{"application/json": {Schema: schema}}}
 	huma.Register(a.huma, op, func(ctx context.Context, in *struct {
@@ -83,11 +84,12 @@ func (a *API) registerReports() {
 		Include []string `query:"include" doc:"children: child pipelines count as runs of their own"`
 		Compare string   `query:"compare" doc:"previous: adds the previous period to each row"`
 		Run     string   `query:"run" doc:"of critical_path: one run, INSTANCE/ID"`
+		Limit   int      `query:"limit" doc:"of a finding: how many rows at most; default 20"`
 	},
 	) (*huma.StreamResponse, error) {
 		table, err := a.Metrics.Answer(ctx, metric.Query{
 			Metric: in.Metric, From: in.From, To: in.To, TZ: in.TZ, By: in.By, Where: in.Where, Include: in.Include,
-			Compare: in.Compare, Run: in.Run,
+			Compare: in.Compare, Run: in.Run, Limit: in.Limit,
 		})
 		if err != nil {
 			return nil, a.refused(ctx, op.OperationID, err)

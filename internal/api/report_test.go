@@ -28,6 +28,9 @@ func TestReportsListWhatIsDefined(t *testing.T) {
 	if diff := cmp.Diff(engine.Definitions(), listed.Metrics); diff != "" {
 		t.Errorf("defined (-) and listed (+) differ:\n%s", diff)
 	}
+	if diff := cmp.Diff(engine.Findings(), listed.Findings); diff != "" || len(listed.Findings) == 0 {
+		t.Errorf("findings defined (-) and listed (+) differ:\n%s", diff)
+	}
 	if want := len(metric.Dims()) + 1; len(listed.Dimensions) != want {
 		t.Errorf("%d dimensions, want %d", len(listed.Dimensions), want)
 	}
@@ -49,6 +52,12 @@ func TestReportRefuses(t *testing.T) {
 		"runs?where=project":             {http.StatusBadRequest, ci.BadRequest},
 		"runs?where=ref=a&where=stage=b": {http.StatusBadRequest, ci.BadRequest},
 		"runs?from=tomorrow":             {http.StatusBadRequest, ci.BadRequest},
+		"slow_jobs?by=project":           {http.StatusBadRequest, ci.BadRequest},
+		"slow_runs?limit=-1":             {http.StatusBadRequest, ci.BadRequest},
+		"slow_runs?limit=many":           {http.StatusUnprocessableEntity, ci.BadRequest},
+		"runs?limit=5":                   {http.StatusBadRequest, ci.BadRequest},
+		"runs?tz=Mars/Olympus":           {http.StatusBadRequest, ci.BadRequest},
+		"runs?from=1d&to=2d":             {http.StatusBadRequest, ci.BadRequest},
 		"runs?until=now":                 {http.StatusUnprocessableEntity, ci.BadRequest},
 	} {
 		answer := httptest.NewRecorder()

@@ -34,20 +34,7 @@ func CriticalPath(pieces []PathPiece, stages map[string]JobID, needs map[string]
 		path = append(path, *last)
 		on[last.ID] = true
 		current := last
-		deadline := current.Ready
-		if current.Coarse {
-			deadline = deadline.Add(time.Second) // either of the two was cut by up to that
-		}
-		needed, known := needs[current.Name]
-		last = latest(pieces, func(p *PathPiece) bool {
-			if p.Finished.After(deadline) || p.ID == current.ID {
-				return false
-			}
-			if known {
-				return slices.Contains(needed, p.Name)
-			}
-			return stages[p.Stage] < stages[current.Stage] || p.Kind == current.Kind && p.Name == current.Name && p.ID < current.ID
-		})
+		last = latest(pieces, func(p *PathPiece) bool { return waitsFor(current, p, stages, needs) })
 	}
 	slices.Reverse(path)
 	return path

@@ -215,6 +215,9 @@ func (e *Engine) answer(ctx context.Context, v *store.View, q *question) (result
 		r.pivot()
 	}
 	r.rows = slices.DeleteFunc(r.rows, func(row Row) bool { return len(q.by) > 0 && nothing(&row) })
+	if q.metric.shape == ranked {
+		return r, nil // in the statement's order; of nothing, nothing
+	}
 	if len(q.by) == 0 && len(r.rows) == 0 {
 		r.rows = []Row{emptyRow(q, r.names)}
 	}
@@ -316,7 +319,8 @@ func emptyValue(unit, name string) any {
 	case "count":
 		return int64(0)
 	case "s", "min", "money", "1/day":
-		if name == "value" || name == "unpriced_minutes" {
+		switch name {
+		case "value", "minutes", "unpriced_minutes", "waited_minutes", "per_day":
 			return 0.0
 		}
 	}
@@ -325,6 +329,9 @@ func emptyValue(unit, name string) any {
 
 // unitOf gives the unit of a key of the metric's own.
 func unitOf(unit, name string) string {
+	if unit == listUnit {
+		return findingUnit(name)
+	}
 	switch name {
 	case "n", "open", "days", "failed":
 		return "count"

@@ -113,15 +113,68 @@ func badCosts(what string, err error) *ci.Problem {
 
 // price is the SQL of an attempt's price a minute, NULL where it has none.
 func (s *statement) price(q *question) string {
+	return s.firstRule(q, "CAST(NULL AS double precision)", func(_ int, r *CostRule) string { return double(*r.PerMinute) })
+}
+
+// priceRule is the SQL of the number, from 1 in file order, of the rule that
+// prices an attempt, NULL where none does.
+func (s *statement) priceRule(q *question) string {
+	return s.firstRule(q, "CAST(NULL AS bigint)", func(i int, _ *CostRule) string { return fmt.Sprintf("CAST(%d AS bigint)", i+1) })
+}
+
+func (s *statement) firstRule(q *question, none string, then func(int, *CostRule) string) string {
 	if q.costs == nil || len(q.costs.Rules) == 0 {
-		return "CAST(NULL AS double precision)"
+		return none
 	}
 	var b strings.Builder
 	b.WriteString("CASE")
-	for _, r := range q.costs.Rules {
-		fmt.Fprintf(&b, "\n    WHEN %s THEN CAST(%s AS double precision)", s.costCondition(r.Match), strconv.FormatFloat(*r.PerMinute, 'g', -1, 64))
+	for i := range q.costs.Rules {
+		r := &q.costs.Rules[i]
+		fmt.Fprintf(&b, "\n    WHEN %s THEN %s", s.costCondition(r.Match), then(i, r))
 	}
 	return b.String() + " END"
+}
+
+// priceRows gives the rules as rows of VALUES: number, match, price a minute.
+// Where there are none it gives one row of NULLs, which no attempt has.
+func (s *statement) priceRows(q *question) string {
+	if q.costs == nil || len(q.costs.Rules) == 0 {
+		return "(CAST(NULL AS bigint), CAST(NULL AS text), CAST(NULL AS double precision))"
+	}
+	rows := make([]string, len(q.costs.Rules))
+	for i, r := range q.costs.Rules {
+		rows[i] = fmt.Sprintf("(CAST(%d AS bigint), %s, %s)", i+1, s.token(quote(r.Match.String())), double(*r.PerMinute))
+	}
+	return strings.Join(rows, ", ")
+}
+
+func double(x float64) string {
+	return "CAST(" + strconv.FormatFloat(x, 'g', -1, 64) + " AS double precision)"
+}
+
+// String writes a match as the file has it: runner_tag gpu or cuda, group
+// acme/ml; everything where it asks for nothing.
+func (m CostMatch) String() string {
+	var parts []string
+	for _, field := range []struct {
+		name   string
+		values words
+	}{
+		{"instance", m.Instance},
+		{"group", m.Group},
+		{"project", m.Project},
+		{"runner", m.Runner},
+		{"runner_type", m.RunnerType},
+		{"runner_tag", m.RunnerTag},
+	} {
+		if len(field.values) > 0 {
+			parts = append(parts, field.name+" "+strings.Join(field.values, " or "))
+		}
+	}
+	if len(parts) == 0 {
+		return "everything"
+	}
+	return strings.Join(parts, ", ")
 }
 
 func (s *statement) costCondition(m CostMatch) string {

@@ -19,6 +19,8 @@ type metric struct {
 	unit  string
 	more  []Dim // dimensions beside those of the grain
 	by    []Dim // what alone it can be divided by; nil: all its dimensions
+
+	finding finding // of shape ranked
 }
 
 // shape is how the rows of a statement become the rows of an answer.
@@ -29,6 +31,7 @@ const (
 	byStatus               // a row for each status, which become keys of one row
 	shifted                // a row is a day of a series, in which changes of level are looked for
 	onThePath              // a row is a job, of which critical paths are made
+	ranked                 // a row is something to look at, in the statement's own order (finding.go)
 )
 
 // Definition is what a metric means, for people: the header of its SQL file
@@ -47,6 +50,9 @@ type Definition struct {
 	Dimensions []Dim    `json:"dimensions" doc:"what it can be divided by"`
 	Filters    []Dim    `json:"filters" doc:"what it can be filtered by, beside deleted"`
 	Examples   []string `json:"examples" doc:"how to ask for it"`
+	Command    string   `json:"command,omitempty" doc:"of a finding: the command that shows it"`
+	View       string   `json:"view,omitempty" doc:"of a finding: its name among those of one command (--show)"`
+	Starts     []Dim    `json:"starts,omitempty" doc:"of a finding: what it is divided by where nothing else is asked"`
 }
 
 // headerKeys are the lines of a header, in order, after the title.
@@ -56,6 +62,9 @@ var headerKeys = []string{"measures", "population", "leaves out", "formula", "em
 // statement below.
 func readMetric(files fs.FS, m metric) (Definition, string, error) {
 	name := "sql/" + m.name + ".sql"
+	if m.shape == ranked {
+		name = "sql/finding/" + m.name + ".sql"
+	}
 	text, err := fs.ReadFile(files, name)
 	if err != nil {
 		return Definition{}, "", fmt.Errorf("metric %s: %w", m.name, err)
@@ -78,6 +87,7 @@ func readMetric(files fs.FS, m metric) (Definition, string, error) {
 		Name: m.name, Title: title, Unit: m.unit, Over: m.over.describe,
 		Measures: values[0], Population: values[1], LeavesOut: values[2], Formula: values[3], Empty: values[4], Source: values[5],
 		Dimensions: m.divides(), Filters: m.dimensions(), Examples: m.examples(),
+		Command: m.finding.command, View: m.finding.view, Starts: m.finding.starts,
 	}
 	return d, strings.TrimSpace(strings.Join(lines[len(headerKeys)+1:], "\n")), nil
 }
@@ -104,6 +114,8 @@ func (m *metric) dimensions() []Dim {
 func (m *metric) examples() []string {
 	list := []string{"weir report " + m.name}
 	switch m.shape {
+	case ranked:
+		return m.findingExamples()
 	case shifted:
 		return append(list, "weir report "+m.name+" --from 90d --where project=acme/shop")
 	case onThePath:

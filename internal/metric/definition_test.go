@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "write doc/metrics.md anew")
 
 func TestDocumentation(t *testing.T) {
 	const name = "../../doc/metrics.md"
-	e := engineOf(t, list(), files)
+	e := engineOf(t, append(list(), findings()...), files)
 	if *update {
 		if err := os.WriteFile(name, []byte(e.Markdown()), 0o644); err != nil {
 			t.Fatal(err)
@@ -78,21 +78,25 @@ func TestHeadersAreHeld(t *testing.T) {
 // metric's or a relation's. A statement that must differ would be NAME.duckdb.sql
 // and NAME.postgres.sql, each with a first line that says why; there is none.
 func TestStatementsAreShared(t *testing.T) {
-	metrics, err := fs.Glob(files, "sql/*.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var names []string
-	for _, name := range metrics {
-		names = append(names, strings.TrimSuffix(path.Base(name), ".sql"))
-	}
-	var listed []string
-	for _, m := range list() {
-		listed = append(listed, m.name)
-	}
-	slices.Sort(listed)
-	if diff := cmp.Diff(listed, names); diff != "" {
-		t.Errorf("metrics (-) and files (+) differ:\n%s", diff)
+	var metrics []string
+	for pattern, list := range map[string][]metric{"sql/*.sql": list(), "sql/finding/*.sql": findings()} {
+		found, err := fs.Glob(files, pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		metrics = append(metrics, found...)
+		var names []string
+		for _, name := range found {
+			names = append(names, strings.TrimSuffix(path.Base(name), ".sql"))
+		}
+		var listed []string
+		for _, m := range list {
+			listed = append(listed, m.name)
+		}
+		slices.Sort(listed)
+		if diff := cmp.Diff(listed, names); diff != "" {
+			t.Errorf("%s: listed (-) and files (+) differ:\n%s", pattern, diff)
+		}
 	}
 	relations, err := fs.Glob(files, "sql/relation/*.sql")
 	if err != nil {
@@ -114,7 +118,7 @@ func TestStatementsAreShared(t *testing.T) {
 
 // Whatever is asked, no mark of ours is left in a statement.
 func TestNoMarkIsLeft(t *testing.T) {
-	e := engineOf(t, list(), files)
+	e := engineOf(t, append(list(), findings()...), files)
 	for _, m := range e.metrics {
 		for _, by := range append([]Dim{""}, m.divides()...) {
 			q := Query{Metric: m.name}
@@ -129,7 +133,7 @@ func TestNoMarkIsLeft(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, mark := range []string{"local_day(", " seconds(", "/*", "{", "\x00", ":from", ":to", ":tz", ":now", ":days"} {
+			for _, mark := range []string{"local_day(", " seconds(", "/*", "{", "\x00", ":from", ":to", ":tz", ":now", ":days", ":limit", ":previous"} {
 				if strings.Contains(sql, mark) {
 					t.Errorf("%s by %q: %s is left in\n%s", m.name, by, mark, sql)
 				}
@@ -146,8 +150,8 @@ func TestDimensionsAreDescribed(t *testing.T) {
 		}
 		seen[d.name] = true
 	}
-	for _, m := range list() {
-		for _, d := range slices.Concat(m.over.dims, m.more, m.by) {
+	for _, m := range append(list(), findings()...) {
+		for _, d := range slices.Concat(m.over.dims, m.more, m.by, m.finding.starts) {
 			if !seen[d] {
 				t.Errorf("%s: nobody knows %s", m.name, d)
 			}

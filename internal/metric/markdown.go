@@ -27,22 +27,23 @@ are 0; percentiles, averages, rates and shares are null. What GitLab has deleted
 		fmt.Fprintf(&b, "| [%s](#%s) | %s | %s | %s |\n", d.Name, d.Name, d.Unit, d.Over, cell(measures))
 	}
 	for _, d := range e.Definitions() {
-		fmt.Fprintf(&b, "\n## %s\n\n%s: %s.\n\n", d.Name, d.Title, d.Measures)
-		for _, line := range [][2]string{
-			{"Formula", d.Formula},
-			{"Population", d.Population},
-			{"Leaves out", d.LeavesOut},
-			{"Of nothing", d.Empty},
-			{"Unit", d.Unit},
-			{"Source", d.Source},
-			{"Divided by", dimensionList(d.Dimensions)},
-		} {
-			fmt.Fprintf(&b, "- **%s**: %s\n", line[0], line[1])
-		}
-		if dimensionList(d.Filters) != dimensionList(d.Dimensions) {
-			fmt.Fprintf(&b, "- **Filtered by**: %s\n", dimensionList(d.Filters))
-		}
-		fmt.Fprintf(&b, "\n```sh\n%s\n```\n", strings.Join(d.Examples, "\n"))
+		describe(&b, &d)
+	}
+	b.WriteString(`
+# Findings
+
+A **finding** is a list of things to look at, the worst first: the jobs that hold people up, the runs that broke a branch. Each has a command of
+its own, is filtered as metrics are, and is bounded by ` + "`--limit` (20)" + `. What a column is counted in, its name says: _seconds, _minutes, _at (a time).
+
+| finding | command | measures |
+| --- | --- | --- |
+`)
+	for _, d := range e.Findings() {
+		measures, _, _ := strings.Cut(d.Measures, ":")
+		fmt.Fprintf(&b, "| [%s](#%s) | `%s` | %s |\n", d.Name, d.Name, d.Examples[0], cell(measures))
+	}
+	for _, d := range e.Findings() {
+		describe(&b, &d)
 	}
 	b.WriteString("\n## Dimensions\n\n| dimension | its values |\n| --- | --- |\n")
 	for _, d := range append(Dims(), Deleted) {
@@ -67,6 +68,31 @@ rules:
     per_minute: 0
 ` + "```\n")
 	return b.String()
+}
+
+// describe writes the section of a metric or a finding.
+func describe(b *strings.Builder, d *Definition) {
+	fmt.Fprintf(b, "\n## %s\n\n%s: %s.\n\n", d.Name, d.Title, d.Measures)
+	for _, line := range [][2]string{
+		{"Formula", d.Formula},
+		{"Population", d.Population},
+		{"Leaves out", d.LeavesOut},
+		{"Of nothing", d.Empty},
+		{"Unit", d.Unit},
+		{"Source", d.Source},
+		{"Divided by", dimensionList(d.Dimensions)},
+		{"Divided, where nothing is asked, by", dimensionList(d.Starts)},
+		{"Filtered by", dimensionList(d.Filters)},
+	} {
+		switch {
+		case line[0] == "Unit" && d.Unit == listUnit,
+			strings.HasPrefix(line[0], "Divided, ") && len(d.Starts) == 0,
+			line[0] == "Filtered by" && line[1] == dimensionList(d.Dimensions):
+			continue
+		}
+		fmt.Fprintf(b, "- **%s**: %s\n", line[0], line[1])
+	}
+	fmt.Fprintf(b, "\n```sh\n%s\n```\n", strings.Join(d.Examples, "\n"))
 }
 
 func dimensionList(dims []Dim) string {

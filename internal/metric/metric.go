@@ -77,10 +77,12 @@ type Query struct {
 	Compare string
 	// Run is the run whose critical path is asked for: INSTANCE/ID.
 	Run string
+	// Limit bounds the rows of a finding. 0: twenty.
+	Limit int
 }
 
 // New makes an engine. Its errors are defects of the metrics' files.
-func New(c Config) (*Engine, error) { return newEngine(c, list(), files) }
+func New(c Config) (*Engine, error) { return newEngine(c, append(list(), findings()...), files) }
 
 func newEngine(c Config, list []metric, files fs.FS) (*Engine, error) {
 	if c.Now == nil {
@@ -100,20 +102,16 @@ func newEngine(c Config, list []metric, files fs.FS) (*Engine, error) {
 // Definitions gives what every metric means, in the order in which a reader
 // meets them. The slice is the caller's.
 func (e *Engine) Definitions() []Definition {
-	all := make([]Definition, len(e.metrics))
-	for i := range e.metrics {
-		all[i] = e.metrics[i].definition
-	}
-	return all
+	return e.definitions(func(m *defined) bool { return m.shape != ranked })
 }
 
 // Definition gives what one metric means; not_found where none has that name.
 func (e *Engine) Definition(name string) (Definition, error) {
-	m, err := e.find(name)
+	m, err := e.named(name)
 	return m.definition, err
 }
 
-func (e *Engine) find(name string) (defined, error) {
+func (e *Engine) named(name string) (defined, error) {
 	i := slices.IndexFunc(e.metrics, func(m defined) bool { return m.name == name })
 	if i < 0 {
 		var names []string
@@ -132,7 +130,7 @@ func (e *Engine) find(name string) (defined, error) {
 // that there is none of, bad_request for what does not fit it (with what does),
 // and those of the database.
 func (e *Engine) Answer(ctx context.Context, query Query) (Table, error) {
-	m, err := e.find(query.Metric)
+	m, err := e.named(query.Metric)
 	if err != nil {
 		return Table{}, err
 	}
@@ -149,9 +147,6 @@ func (e *Engine) Answer(ctx context.Context, query Query) (Table, error) {
 	for _, d := range q.by {
 		t.By = append(t.By, d.name)
 		t.Overlap = t.Overlap || d.over(m.over).many()
-	}
-	if m.unit == "money" && e.costs != nil {
-		t.Currency = e.costs.Currency
 	}
 	err = e.store.View(ctx, func(v *store.View) error {
 		if q.run != nil {
@@ -170,12 +165,17 @@ func (e *Engine) Answer(ctx context.Context, query Query) (Table, error) {
 		case shifted:
 			answer = e.shifts
 			t.By = []Dim{Project, BaseName, Day}
+		case ranked:
+			answer = e.find
 		}
 		result, err := answer(ctx, v, q)
 		if err != nil {
 			return err
 		}
 		t.SQL, t.Rows, t.Facts, t.Columns = result.sql, result.rows, result.facts, columnsOf(m.unit, t.By, result)
+		if e.costs != nil && slices.ContainsFunc(t.Columns, func(c Column) bool { return c.Unit == "money" }) {
+			t.Currency = e.costs.Currency
+		}
 		if result.coarse {
 			t.Precision = ci.Seconds
 		}
@@ -192,7 +192,7 @@ func (e *Engine) Answer(ctx context.Context, query Query) (Table, error) {
 
 // read reads a question and refuses what does not fit the metric.
 func (e *Engine) read(m defined, query Query) (*question, error) {
-	q := &question{metric: m.metric, text: m.text, now: e.now().UTC().Truncate(time.Microsecond), costs: e.costs}
+	q := &question{metric: m.metric, text: m.text, now: e.now().UTC().Truncate(time.Microsecond), costs: e.costs, others: e.named}
 	var err error
 	if q.window, err = readWindow(query.From, query.To, query.TZ, q.now); err != nil {
 		return nil, err
@@ -281,11 +281,19 @@ func (q *question) settle(query Query) error {
 	if query.Run != "" && q.metric.shape != onThePath {
 		return badRequest(fmt.Sprintf("%s is not asked of a single run.", q.metric.name), "Ask critical_path, or leave the run out.")
 	}
+	if query.Limit != 0 && q.metric.shape != ranked {
+		return badRequest(q.metric.name+" has no limit of rows.", "Filter it by where; weir report lists the findings, which have one.")
+	}
 	switch {
 	case q.metric.over.name == overPeriods.name:
-		return q.settleBuckets()
+		if err := q.settleBuckets(); err != nil || q.metric.shape != ranked {
+			return err
+		}
+		return q.settleFinding(query)
 	case q.metric.shape == onThePath:
 		return q.settlePath(query)
+	case q.metric.shape == ranked:
+		return q.settleFinding(query)
 	}
 	return nil
 }

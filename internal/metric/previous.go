@@ -17,6 +17,7 @@ func (e *Engine) compare(ctx context.Context, v *store.View, q *question, t *Tab
 	before := *q
 	before.window, before.back = window, back
 	before.buckets = nil
+	before.limit = mostRows // what stands beside a row may have been far down in its own period
 	for _, b := range q.buckets {
 		before.buckets = append(before.buckets, bucket{
 			b.label, q.window.instant(q.window.clock(b.from).Add(-back)), q.window.instant(q.window.clock(b.to).Add(-back)),

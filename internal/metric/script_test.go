@@ -29,7 +29,8 @@ func TestMain(m *testing.M) {
 	os.Exit(pgtest.Run(m))
 }
 
-// TestScripts runs testdata/*.txt, one script a metric, on both engines. A
+// TestScripts runs testdata/*.txt, one script a metric, and testdata/finding, one
+// a finding, on both engines. A
 // script is read from top to bottom; # begins a comment, and indented lines
 // belong to the line above them:
 //
@@ -44,9 +45,13 @@ func TestMain(m *testing.M) {
 //	fail METRIC FLAG…              must be refused; code and parts of the message follow
 //	reset                          an empty database
 func TestScripts(t *testing.T) {
-	names, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(names) == 0 {
-		t.Fatalf("no scripts: %v", err)
+	var names []string
+	for _, pattern := range []string{"testdata/*.txt", "testdata/finding/*.txt"} {
+		some, err := filepath.Glob(pattern)
+		if err != nil || len(some) == 0 {
+			t.Fatalf("no scripts %s: %v", pattern, err)
+		}
+		names = append(names, some...)
 	}
 	for _, name := range names {
 		t.Run(strings.TrimSuffix(filepath.Base(name), ".txt"), func(t *testing.T) {
@@ -57,12 +62,16 @@ func TestScripts(t *testing.T) {
 
 // Every metric has a script in which it is asked.
 func TestEveryMetricHasAScript(t *testing.T) {
-	for _, m := range list() {
-		script, err := os.ReadFile("testdata/" + m.name + ".txt")
+	for _, m := range append(list(), findings()...) {
+		name := "testdata/" + m.name + ".txt"
+		if m.shape == ranked {
+			name = "testdata/finding/" + m.name + ".txt"
+		}
+		script, err := os.ReadFile(name)
 		if err != nil {
 			t.Error(err)
 		} else if !strings.Contains(string(script), "\neval "+m.name) {
-			t.Errorf("testdata/%s.txt does not ask it", m.name)
+			t.Errorf("%s does not ask it", name)
 		}
 	}
 }
@@ -316,6 +325,7 @@ func queryOf(words []string) (Query, error) {
 	flags.StringVar(&q.TZ, "tz", "", "")
 	flags.StringVar(&q.Compare, "compare", "", "")
 	flags.StringVar(&q.Run, "run", "", "")
+	flags.IntVar(&q.Limit, "limit", 0, "")
 	return q, flags.Parse(words[1:])
 }
 

@@ -29,6 +29,8 @@ import (
 //	/*same y k*/         that y and k are of one row of the answer, with AND before it
 //	/*buckets*/ /*weeks*/ stretches of time as rows of VALUES: label, begin, end
 //	/*own*/              the condition that leaves out child pipelines
+//	/*answer NAME*/      the statement of a metric, of the same question
+//	/*prices*/ /*price rule*/ the rules of costs.yaml as rows of VALUES: number, match, price; the number of that which prices a row
 //	/*unless DIM*/       the line holds unless the question names that dimension
 //	seconds(B, A)        the time from A to B
 //	local_day(T)         the date at T in the question's zone
@@ -49,6 +51,8 @@ type question struct {
 	now      time.Time
 	costs    *Costs
 	run      *runID
+	limit    int                           // of a finding's rows
+	others   func(string) (defined, error) // finds what /*answer NAME*/ stands for
 }
 
 // condition is a filter: a row has one of the values, or none where null is set.
@@ -80,7 +84,7 @@ func (s *statement) finish(sql string) (string, error) {
 }
 
 var (
-	relationMark = regexp.MustCompile(`(?m)^([ ]*)/\*(runs|attempts|failed|deployments|judged)\*/`)
+	relationMark = regexp.MustCompile(`(?m)^([ ]*)/\*(runs|attempts|failed|deployments|judged|waited)\*/`)
 	unlessMark   = regexp.MustCompile(`(?m)^/\*unless ([a-z_]+)\*/(.*)\n?`)
 	variableMark = regexp.MustCompile(`:([a-z_]+)`)
 )
@@ -91,7 +95,7 @@ const attemptsOfRuns = "/*attempts of runs*/"
 // render writes the statement of a question.
 func (q *question) render(files fs.FS) (string, error) {
 	s := &statement{files: files}
-	return s.finish(s.fill(q, q.metric.over, q.text))
+	return s.finish(s.fill(q, q.metric.over, s.answers(q)))
 }
 
 // fill replaces the marks of a text.
@@ -140,7 +144,7 @@ func (s *statement) fill(q *question, over grain, text string) string {
 	text = strings.NewReplacer(
 		"/*dims*/", selected, "/*joins*/", s.joins(q, over), "/*filters*/", s.filters(q, over), "/*deleted*/", s.deleted(q, over),
 		"/*by*/", list, "/*group by*/", group, "/*keys,*/", list, "/*own*/", own,
-		"/*price*/", s.price(q), "/*buckets*/", bucketRowsSQL(q.buckets), "/*weeks*/", bucketRowsSQL(q.wholeWeeks()),
+		"/*price*/", s.price(q), "/*price rule*/", s.priceRule(q), "/*prices*/", s.priceRows(q), "/*buckets*/", bucketRowsSQL(q.buckets), "/*weeks*/", bucketRowsSQL(q.wholeWeeks()),
 		"/*flaky reasons*/", quoteList(slices.Concat(ci.FailureReasons(ci.FailureCode), ci.FailureReasons(ci.FailureTimeout))),
 		"/*filter joins*/", s.joins(q.undivided(), over), "/*place filters*/", s.filters(q.untimed(), over)+s.deleted(q, over),
 		"/*tier*/", s.tier(q, over), "/*same y k*/", same(names),
@@ -162,6 +166,14 @@ func (s *statement) fill(q *question, over grain, text string) string {
 			return timestamp(q.now)
 		case "tz":
 			return quote(q.window.TZ)
+		case "limit":
+			return strconv.Itoa(q.limit)
+		case "previous_from", "previous_to":
+			before, _ := q.window.previous()
+			if name == ":previous_to" {
+				return timestamp(before.To)
+			}
+			return timestamp(before.From)
 		case "days":
 			return "CAST(" + strconv.FormatFloat(q.window.Days(), 'g', -1, 64) + " AS double precision)"
 		}
