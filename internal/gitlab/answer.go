@@ -194,6 +194,9 @@ func (e *Error) unreadable(err error, length int) {
 // transient says whether the same request may well succeed when it is repeated.
 func (e *Error) transient() bool {
 	var dns *net.DNSError
+	if _, waited := errors.AsType[*outage](e.Err); waited {
+		return false
+	}
 	switch e.Kind {
 	case RateLimited:
 		_, hasty := errors.AsType[*impatient](e.Err)

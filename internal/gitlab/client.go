@@ -30,6 +30,7 @@ type Credential struct {
 type Config struct {
 	BaseURL     string            // as NormalizeBaseURL takes it
 	Credentials []Credential      // work spreads over them
+	Breaker     *Breaker          // of the GitLab, shared by its clients; nil: none
 	CAFile      string            // PEM certificates to trust besides the system's; "" for none. Unused with Transport
 	Transport   http.RoundTripper // nil: one of its own, with HTTPS_PROXY, HTTP/2 and connection reuse
 	UserAgent   string            // "": "weir"
@@ -51,6 +52,7 @@ type Client struct {
 	base        *url.URL // with the relative root, no slash at the end
 	http        http.RoundTripper
 	credentials []*credential
+	breaker     *Breaker // nil: never opens
 	userAgent   string
 	maxBody     int64
 	maxRetries  int
@@ -98,6 +100,7 @@ func New(cfg Config) (*Client, error) {
 	c := &Client{
 		base:       base,
 		http:       cfg.Transport,
+		breaker:    cfg.Breaker,
 		userAgent:  cmp.Or(cfg.UserAgent, "weir"),
 		maxBody:    cmp.Or(cfg.MaxBody, defaultMaxBody),
 		maxRetries: max(cmp.Or(cfg.MaxRetries, defaultMaxRetries), 0),
@@ -210,6 +213,10 @@ func (c *Client) Counting(n *atomic.Int64) *Client {
 	counted.tally = n
 	return &counted
 }
+
+// Outage tells how the client's GitLab does: whether requests wait for it to
+// come back, and since when.
+func (c *Client) Outage() BreakerState { return c.breaker.State() }
 
 // Stats is what a client has asked so far.
 type Stats struct {

@@ -68,21 +68,17 @@ func (c *Client) url(r request) *url.URL {
 func (c *Client) attempt(ctx context.Context, cred *credential, r request, a ask, decode func([]byte) error) (answer, error) {
 	target := c.url(r)
 	for hop := 0; ; hop++ {
-		held, err := cred.governor.enter(ctx, a)
-		c.shared.throttled.Add(int64(held))
-		if hasty, ok := errors.AsType[*impatient](err); ok {
-			return answer{}, &Error{
-				Kind: RateLimited, Method: r.verb(), Endpoint: r.endpoint, URL: target.String(),
-				Message: err.Error(), RetryAfter: hasty.wait, Err: err,
-			}
-		}
-		if errors.Is(err, errElsewhere) {
-			return answer{}, err
-		}
+		probe, err := c.admit(ctx, cred, a)
 		if err != nil {
-			return answer{}, stopped(ctx, r)
+			return answer{}, unsent(ctx, r, target, err)
 		}
+		sent := time.Now()
 		ans, next, err := c.exchange(ctx, cred, r, target, decode)
+		if failed, ok := errors.AsType[*Error](err); ok || err == nil {
+			c.breaker.learn(probe, sent, r, failed)
+		} else {
+			c.breaker.abandon(probe)
+		}
 		if err != nil || next == nil {
 			return ans, err
 		}
@@ -94,6 +90,40 @@ func (c *Client) attempt(ctx context.Context, cred *credential, r request, a ask
 		}
 		target = next
 	}
+}
+
+// admit waits for the breaker and the governor. probe says that the request
+// goes although GitLab counts as down.
+func (c *Client) admit(ctx context.Context, cred *credential, a ask) (probe bool, err error) {
+	for {
+		if probe, err = c.breaker.enter(ctx, a); err != nil {
+			return false, err
+		}
+		held, err := cred.governor.enter(ctx, a)
+		c.shared.throttled.Add(int64(held))
+		if err != nil {
+			c.breaker.abandon(probe)
+			return false, err
+		}
+		if !c.breaker.stopped(probe) {
+			return probe, nil
+		}
+		cred.governor.leave(outcome{endpoint: a.endpoint}) // GitLab went down meanwhile
+	}
+}
+
+// unsent is the error of a request that was never sent.
+func unsent(ctx context.Context, r request, target *url.URL, err error) error {
+	if hasty, ok := errors.AsType[*impatient](err); ok {
+		return &Error{
+			Kind: RateLimited, Method: r.verb(), Endpoint: r.endpoint, URL: target.String(),
+			Message: err.Error(), RetryAfter: hasty.wait, Err: err,
+		}
+	}
+	if _, ok := errors.AsType[*Error](err); ok || errors.Is(err, errElsewhere) {
+		return err
+	}
+	return stopped(ctx, r)
 }
 
 // exchange sends one request and reads its answer; next is where it redirects to.

@@ -64,7 +64,7 @@ func (c *Client) do(ctx context.Context, r request, decode func([]byte) error) (
 			}
 		default:
 			failures++
-			if failures > c.maxRetries {
+			if failures > c.maxRetries || c.breaker.hopeless() {
 				return answer{}, e
 			}
 			pause = backoff(failures)

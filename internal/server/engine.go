@@ -42,6 +42,7 @@ type engine struct {
 // running is an import under way.
 type running struct {
 	sync   ci.SyncID // 0: not begun yet
+	client *gitlab.Client
 	cancel context.CancelCauseFunc
 	ended  chan struct{}
 }
@@ -72,7 +73,8 @@ func (e *engine) open(c control.Connection, tokens []control.Opened, ceiling *fl
 		credentials = append(credentials, gitlab.Credential{Token: gitlab.Secret(t.Token.Reveal()), Governor: governor})
 	}
 	client, err := gitlab.New(gitlab.Config{
-		BaseURL: c.BaseURL, Credentials: credentials, CAFile: c.CAFile, UserAgent: e.userAgent, Log: e.log,
+		BaseURL: c.BaseURL, Credentials: credentials, Breaker: e.governors.breaker(c.BaseURL),
+		CAFile: c.CAFile, UserAgent: e.userAgent, Log: e.log,
 	})
 	if err != nil {
 		release()

@@ -7,13 +7,16 @@ import (
 	"github.com/weirhq/weir/internal/gitlab"
 )
 
-// governors hands out one governor a token, whichever connections and imports
-// use it: GitLab's limits are for whoever asks, not for what is asked.
+// governors hands out one governor a token and one breaker a GitLab, whichever
+// connections and imports use them: GitLab's limits are for whoever asks, not
+// for what is asked, and a GitLab that is down is so for everybody.
 type governors struct {
-	log *slog.Logger
+	log   *slog.Logger
+	quiet gitlab.QuietHours
 
-	mu      sync.Mutex
-	byToken map[string]*governed // by control.Control.Fingerprint
+	mu       sync.Mutex
+	byToken  map[string]*governed // by control.Control.Fingerprint
+	byGitLab map[string]*gitlab.Breaker
 }
 
 // governed is a governor and the ceilings that its present users want.
@@ -32,7 +35,7 @@ func (g *governors) take(fingerprint string, ceiling float64) (_ *gitlab.Governo
 	}
 	held := g.byToken[fingerprint]
 	if held == nil {
-		held = &governed{gitlab.NewGovernor(gitlab.GovernorConfig{Log: g.log}), map[*float64]float64{}}
+		held = &governed{gitlab.NewGovernor(gitlab.GovernorConfig{Quiet: g.quiet, Log: g.log}), map[*float64]float64{}}
 		g.byToken[fingerprint] = held
 	}
 	if ceiling <= 0 {
@@ -47,6 +50,21 @@ func (g *governors) take(fingerprint string, ceiling float64) (_ *gitlab.Governo
 		delete(held.ceilings, user)
 		held.governor.SetMaxRequestsPerMinute(held.lowest())
 	}
+}
+
+// breaker gives the breaker of the GitLab at a base URL.
+func (g *governors) breaker(baseURL string) *gitlab.Breaker {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.byGitLab == nil {
+		g.byGitLab = map[string]*gitlab.Breaker{}
+	}
+	b := g.byGitLab[baseURL]
+	if b == nil {
+		b = gitlab.NewBreaker(gitlab.BreakerConfig{Log: g.log.With("base_url", baseURL)})
+		g.byGitLab[baseURL] = b
+	}
+	return b
 }
 
 // lowest is the ceiling that all users agree to; 0 for none.

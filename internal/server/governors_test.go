@@ -33,3 +33,13 @@ func TestGovernorsAreSharedByToken(t *testing.T) {
 		t.Error("what the governor learnt was forgotten")
 	}
 }
+
+func TestBreakersAreSharedByGitLab(t *testing.T) {
+	all := &governors{log: slog.New(slog.DiscardHandler)}
+	if one, two := all.breaker("https://a.example.com"), all.breaker("https://a.example.com"); one != two {
+		t.Error("two breakers for one GitLab")
+	}
+	if all.breaker("https://a.example.com") == all.breaker("https://b.example.com") {
+		t.Error("one breaker for two GitLabs")
+	}
+}

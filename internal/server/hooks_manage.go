@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/weirhq/weir/internal/api"
 	"github.com/weirhq/weir/internal/ci"
@@ -56,11 +57,12 @@ func (e *engine) InstallHook(ctx context.Context, id ci.ConnectionID, r api.Inst
 	if err != nil {
 		return api.InstalledHook{}, err
 	}
-	client, owner, err := e.hookClient(ctx, id, r.HookTarget)
+	gitLab, owner, err := e.hookClient(ctx, id, r.HookTarget)
 	if err != nil {
 		return api.InstalledHook{}, err
 	}
-	h, err := client.AddHook(ctx, owner, gitlab.NewHook{
+	defer gitLab.release()
+	h, err := gitLab.client.AddHook(ctx, owner, gitlab.NewHook{
 		URL: target, Secret: gitlab.Secret(secret.Reveal()), VerifyTLS: strings.HasPrefix(target, "https://"),
 	})
 	if err != nil {
@@ -73,12 +75,13 @@ func (e *engine) InstallHook(ctx context.Context, id ci.ConnectionID, r api.Inst
 // InstalledHooks lists the hooks that send events to a connection of this weir,
 // or of another under the same number: GitLab knows only the URL.
 func (e *engine) InstalledHooks(ctx context.Context, id ci.ConnectionID, t api.HookTarget) ([]api.InstalledHook, error) {
-	client, owner, err := e.hookClient(ctx, id, t)
+	gitLab, owner, err := e.hookClient(ctx, id, t)
 	if err != nil {
 		return nil, err
 	}
+	defer gitLab.release()
 	var list []api.InstalledHook
-	for h, err := range gitlab.Items(client.Hooks(ctx, owner)) {
+	for h, err := range gitlab.Items(gitLab.client.Hooks(ctx, owner)) {
 		if err != nil {
 			return nil, hookProblem(owner, err)
 		}
@@ -95,12 +98,13 @@ func (e *engine) RemoveHooks(ctx context.Context, id ci.ConnectionID, t api.Hook
 	if err != nil {
 		return nil, err
 	}
-	client, owner, err := e.hookClient(ctx, id, t)
+	gitLab, owner, err := e.hookClient(ctx, id, t)
 	if err != nil {
 		return nil, err
 	}
+	defer gitLab.release()
 	for _, h := range list {
-		if err := client.DeleteHook(ctx, owner, h.ID); err != nil && gitlab.KindOf(err) != gitlab.NotFound {
+		if err := gitLab.client.DeleteHook(ctx, owner, h.ID); err != nil && gitlab.KindOf(err) != gitlab.NotFound {
 			return removed, hookProblem(owner, err)
 		}
 		removed = append(removed, h)
@@ -108,23 +112,34 @@ func (e *engine) RemoveHooks(ctx context.Context, id ci.ConnectionID, t api.Hook
 	return removed, nil
 }
 
-// hookClient makes a client with the token that was given for this.
-func (e *engine) hookClient(ctx context.Context, id ci.ConnectionID, t api.HookTarget) (*gitlab.Client, gitlab.HookOwner, error) {
+// manualPatience bounds each request about hooks: a person waits.
+const manualPatience = 10 * time.Second
+
+// hookClient makes a client with the token that was given for this. It may well
+// be a connection's own, so it shares that token's governor.
+func (e *engine) hookClient(ctx context.Context, id ci.ConnectionID, t api.HookTarget) (opened, gitlab.HookOwner, error) {
 	owner := gitlab.HookOwner{Group: t.Group != "", IDOrPath: strings.Trim(t.Project+t.Group, "/")}
 	if (t.Project == "") == (t.Group == "") || owner.IDOrPath == "" {
-		return nil, owner, &ci.Problem{
+		return opened{}, owner, &ci.Problem{
 			Code: ci.BadRequest, Cause: "Hooks belong to a project or to a group, and one of them must be named.",
 			Remedy: "Name a project by its full path; or a group, whose hooks need GitLab Premium.",
 		}
 	}
 	c, err := e.control.Connection(ctx, id)
 	if err != nil {
-		return nil, owner, err
+		return opened{}, owner, err
 	}
-	client, err := gitlab.New(gitlab.Config{
-		BaseURL: c.BaseURL, Credentials: []gitlab.Credential{{Token: gitlab.Secret(t.Token.Reveal())}}, CAFile: c.CAFile, UserAgent: e.userAgent, Log: e.log,
-	})
-	return client, owner, err
+	token := control.NewSecret(t.Token.Reveal())
+	fingerprint, err := e.control.Fingerprint(token)
+	if err != nil {
+		return opened{}, owner, err
+	}
+	gitLab, err := e.open(c, []control.Opened{{Token: token, Fingerprint: fingerprint}}, nil)
+	if err != nil {
+		return opened{}, owner, err
+	}
+	gitLab.client = gitLab.client.WithPatience(manualPatience)
+	return gitLab, owner, nil
 }
 
 // hookProblem says which rights are missing.

@@ -10,6 +10,7 @@ import (
 	"github.com/weirhq/weir/internal/api"
 	"github.com/weirhq/weir/internal/ci"
 	"github.com/weirhq/weir/internal/control"
+	"github.com/weirhq/weir/internal/gitlab"
 	"github.com/weirhq/weir/internal/importer"
 	"github.com/weirhq/weir/internal/store"
 )
@@ -39,8 +40,11 @@ func (e *engine) StartSyncs(ctx context.Context, r api.SyncRequest) (_ []api.Sta
 		}
 	}()
 	for _, c := range connections {
-		j, err := e.prepare(ctx, c, r)
+		j, err := e.prepare(ctx, c, r, false)
 		if err != nil {
+			if ci.CodeOf(err) == ci.Conflict {
+				e.promote(c.ID)
+			}
 			return nil, err
 		}
 		jobs = append(jobs, j)
@@ -57,6 +61,16 @@ func (e *engine) StartSyncs(ctx context.Context, r api.SyncRequest) (_ []api.Sta
 		started = append(started, api.StartedSync{ID: id, ConnectionID: j.connection.ID})
 	}
 	return started, nil
+}
+
+// promote lets an import that runs in the background, and keeps quiet hours,
+// go on without them: now a person has asked for it.
+func (e *engine) promote(id ci.ConnectionID) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if r := e.running[id]; r != nil {
+		r.client.Promote()
+	}
 }
 
 // chosen gives the named connections, each once and in that order; when none
@@ -110,8 +124,9 @@ func disabled(c control.Connection) *ci.Problem {
 	}
 }
 
-// prepare claims a connection and opens its tokens.
-func (e *engine) prepare(ctx context.Context, c control.Connection, r api.SyncRequest) (_ job, err error) {
+// prepare claims a connection and opens its tokens. In the background, an import
+// keeps the quiet hours: nobody has asked for it.
+func (e *engine) prepare(ctx context.Context, c control.Connection, r api.SyncRequest, background bool) (_ job, err error) {
 	since, err := control.ParseSince(cmp.Or(r.Since, c.Since), e.now())
 	if err != nil {
 		return job{}, err
@@ -140,7 +155,7 @@ func (e *engine) prepare(ctx context.Context, c control.Connection, r api.SyncRe
 	return job{
 		connection: c,
 		source: importer.Source{
-			Connection: c.ID, Instance: instance, Kind: c.Kind, Client: gitLab.client, Groups: c.Groups, Since: since,
+			Connection: c.ID, Instance: instance, Kind: c.Kind, Client: gitLab.client.As(gitlab.NewCaller(background)), Groups: c.Groups, Since: since,
 		},
 		release: func() { gitLab.release(); unclaim() },
 	}, nil
@@ -150,7 +165,7 @@ func (e *engine) prepare(ctx context.Context, c control.Connection, r api.SyncRe
 // it could not begin. The import outlives the request that started it.
 func (e *engine) start(ctx context.Context, j job, options importer.Options) (ci.SyncID, error) {
 	runCtx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	run := &running{cancel: cancel, ended: make(chan struct{})}
+	run := &running{client: j.source.Client, cancel: cancel, ended: make(chan struct{})}
 	e.mu.Lock()
 	if e.closed {
 		e.mu.Unlock()
