@@ -41,7 +41,7 @@ func settingKinds() []settingKind {
 		{name: "secret-key-file", usage: "file of the key that seals credentials (default secret.key in the data directory)"},
 		{name: "log-level", fallback: "error", usage: "what is logged to stderr: debug, info, warn or error (weir serve: info)"},
 		{name: "listen", fallback: "127.0.0.1:8080", usage: "address that weir serve listens on"},
-		{name: "plan", fallback: "auto", usage: "how rows are fetched: auto, documented (exact) or graphql (fewest requests, times in whole seconds)"},
+		{name: "plan", fallback: "auto", usage: "how rows are fetched: auto (the fewest requests), documented, keyset (jobs exact, a hundred a request) or graphql (times in whole seconds)"},
 		{name: "max-requests-per-minute", usage: "hard ceiling of requests to GitLab a credential, fractions allowed (default GitLab's own limits)"},
 		{name: "interval", fallback: "60s", usage: "pause between two imports of weir sync --watch"},
 		{name: "token", usage: "GitLab token for weir connect", secret: true},

@@ -115,7 +115,7 @@ type SyncRequest struct {
 	Projects             []string          `json:"projects,omitempty" nullable:"false" doc:"full paths or ids; empty: all"`
 	Since                string            `json:"since,omitempty" doc:"for this run only: 90d, a date, or all; empty: the connection's"`
 	Full                 bool              `json:"full,omitempty" doc:"ask for everything again"`
-	Plan                 string            `json:"plan,omitempty" enum:"auto,documented,graphql" doc:"default auto"`
+	Plan                 string            `json:"plan,omitempty" enum:"auto,documented,keyset,graphql" doc:"default auto"`
 	MaxRequestsPerMinute *float64          `json:"max_requests_per_minute,omitempty" exclusiveMinimum:"0" doc:"for this run only"`
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"strings"
+	"time"
 
 	"github.com/weirhq/weir/internal/ci"
 	"github.com/weirhq/weir/internal/gitlab"
@@ -35,8 +36,9 @@ type bundle struct {
 
 // fetchDocumented reads one pipeline. The details come first: the jobs are then
 // at least as new, so a pipeline that is stored as ended has its last jobs, and
-// whatever changes later raises its updated_at.
-func fetchDocumented(ctx context.Context, c *gitlab.Client, project ci.Project, id ci.PipelineID) bundle {
+// whatever changes later raises its updated_at. ahead, when not nil, are builds
+// that were read before; they are good if the pipeline has not changed since.
+func fetchDocumented(ctx context.Context, c *gitlab.Client, project ci.Project, id ci.PipelineID, ahead *gathered) bundle {
 	b := bundle{id: id}
 	answer, err := c.Pipeline(ctx, int64(project.ID), int64(id))
 	if err != nil {
@@ -46,17 +48,23 @@ func fetchDocumented(ctx context.Context, c *gitlab.Client, project ci.Project, 
 	if user, ok := answer.Value.User.Get(); ok {
 		b.users = append(b.users, convertUser(project.InstanceID, user, answer.AskedAt))
 	}
-	if err := b.addJobs(project, ci.Build, c.PipelineJobs(ctx, int64(project.ID), int64(id))); err != nil {
+	if ahead != nil && ahead.is(answer.Value.PipelineListItem) {
+		b.take(ahead)
+	} else if err := b.addJobs(project, ci.Build, c.PipelineJobs(ctx, int64(project.ID), int64(id))); err != nil {
 		return b.failed(ctx, c, project, err)
 	}
 	if err := b.addJobs(project, ci.Bridge, c.PipelineBridges(ctx, int64(project.ID), int64(id))); err != nil {
 		return b.failed(ctx, c, project, err)
 	}
+	b.finish(p)
+	return b
+}
+
+// finish adds the pipeline itself, and what follows from all its jobs together.
+func (b *bundle) finish(p ci.Pipeline) {
 	ci.MarkRetried(b.jobs)
 	p.HasWarnings = new(ci.HasWarnings(b.jobs))
-	b.pipeline = &p
-	b.open = ci.Open(p, b.jobs)
-	return b
+	b.pipeline, b.open = &p, ci.Open(p, b.jobs)
 }
 
 // addJobs reads a list of jobs to its end. New attempts shift the pages of a
@@ -72,16 +80,20 @@ func (b *bundle) addJobs(project ci.Project, kind ci.JobKind, pages jobPages) er
 				continue
 			}
 			seen[j.ID] = true
-			b.jobs = append(b.jobs, convertJob(project, b.id, kind, j, page.AskedAt))
-			if user, ok := j.User.Get(); ok {
-				b.users = append(b.users, convertUser(project.InstanceID, user, page.AskedAt))
-			}
-			if runner, ok := j.Runner.Get(); ok {
-				b.runners = append(b.runners, convertRunner(project.InstanceID, runner, page.AskedAt))
-			}
+			b.addJob(project, kind, j, page.AskedAt)
 		}
 	}
 	return nil
+}
+
+func (b *bundle) addJob(project ci.Project, kind ci.JobKind, j gitlab.Job, askedAt time.Time) {
+	b.jobs = append(b.jobs, convertJob(project, b.id, kind, j, askedAt))
+	if user, ok := j.User.Get(); ok {
+		b.users = append(b.users, convertUser(project.InstanceID, user, askedAt))
+	}
+	if runner, ok := j.Runner.Get(); ok {
+		b.runners = append(b.runners, convertRunner(project.InstanceID, runner, askedAt))
+	}
 }
 
 // failed drops what was read: a pipeline is stored whole or not at all. Whether

@@ -73,8 +73,9 @@ func (s *bulkSize) forMissing(missing int) int {
 
 // bulk reads one list of one project ahead.
 type bulk struct {
-	visit  *visit
-	source string
+	visit       *visit
+	source      string
+	onlyBridges bool // leave the builds out
 
 	mu     sync.Mutex
 	after  string
@@ -93,6 +94,22 @@ type readRun struct {
 // fetch gives the bundles of listed pipelines as far as GraphQL has them as
 // they were listed; the others are missing in the answer.
 func (b *bulk) fetch(ctx context.Context, items []gitlab.PipelineListItem) map[int64]bundle {
+	runs := b.take(ctx, items)
+	bundles := make(map[int64]bundle, len(items))
+	for _, item := range items {
+		run, ok := runs[item.ID]
+		if !ok {
+			continue
+		}
+		if made, ok := b.visit.bundleOf(ctx, run, item); ok {
+			bundles[item.ID] = made
+		}
+	}
+	return bundles
+}
+
+// take gives the runs of listed pipelines that are the version that was listed.
+func (b *bulk) take(ctx context.Context, items []gitlab.PipelineListItem) map[int64]readRun {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for !b.failed {
@@ -101,18 +118,14 @@ func (b *bulk) fetch(ctx context.Context, items []gitlab.PipelineListItem) map[i
 			break
 		}
 	}
-	bundles := make(map[int64]bundle, len(items))
+	runs := make(map[int64]readRun, len(items))
 	for _, item := range items {
-		run, ok := b.runs[item.ID]
+		if run, ok := b.runs[item.ID]; ok && asListed(run.Run, item) {
+			runs[item.ID] = run
+		}
 		delete(b.runs, item.ID)
-		if !ok || !asListed(run.Run, item) {
-			continue
-		}
-		if made, ok := b.visit.bundleOf(ctx, run, item); ok {
-			bundles[item.ID] = made
-		}
 	}
-	return bundles
+	return runs
 }
 
 // asListed says whether a run is the version that the list showed, of which
@@ -155,7 +168,7 @@ func (b *bulk) read(ctx context.Context, missing int) bool {
 		size, began := v.run.bulkSize.forMissing(missing), time.Now()
 		page, err := v.client.Runs(ctx, gitlab.RunQuery{
 			ProjectPath: v.project.FullPath, ProjectID: int64(v.project.ID), Source: b.source,
-			UpdatedAfter: v.since, First: size, JobsFirst: perPage, After: b.after,
+			UpdatedAfter: v.since, First: size, JobsFirst: perPage, After: b.after, OnlyBridges: b.onlyBridges,
 		})
 		switch kind := gitlab.KindOf(err); {
 		case err == nil:
@@ -207,9 +220,7 @@ func (v *visit) bundleOf(ctx context.Context, run readRun, item gitlab.PipelineL
 		unexplained[ci.Bridge] && !b.explain(v.project, ci.Bridge, v.client.PipelineBridges(ctx, int64(v.project.ID), run.ID)) {
 		return bundle{}, false
 	}
-	ci.MarkRetried(b.jobs)
-	p.HasWarnings = new(ci.HasWarnings(b.jobs))
-	b.pipeline, b.open = &p, ci.Open(p, b.jobs)
+	b.finish(p)
 	return b, true
 }
 

@@ -101,18 +101,6 @@ type Options struct {
 	Plan      string // one of Plans; "" is PlanAuto
 }
 
-// The plans: ways of fetching the same rows. PlanDocumented is exact to the
-// millisecond, PlanGraphQL needs far fewer requests and cuts most times to
-// seconds. PlanAuto is PlanDocumented for now.
-const (
-	PlanAuto       = "auto"
-	PlanDocumented = "documented"
-	PlanGraphQL    = "graphql"
-)
-
-// Plans lists the names that Options.Plan may have.
-func Plans() []string { return []string{PlanAuto, PlanDocumented, PlanGraphQL} }
-
 // Event is a sign of life of a sync.
 type Event struct {
 	Kind             EventKind

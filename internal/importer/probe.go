@@ -2,12 +2,10 @@ package importer
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/weirhq/weir/internal/ci"
 	"github.com/weirhq/weir/internal/gitlab"
-	"github.com/weirhq/weir/internal/store"
 )
 
 // Child pipelines and external ones have lists of their own, and most projects
@@ -21,18 +19,12 @@ type kinds struct {
 	answer             gitlab.ProjectChange // when that was asked
 }
 
-// openBulk makes ready what the plan graphql needs. Where GraphQL is not to be
-// had, the run goes on with the documented plan and says why.
+// openBulk asks GraphQL, where it is to be had, which projects have which kinds
+// of pipelines.
 func (r *run) openBulk(ctx context.Context, projects []ci.Project) {
-	if r.options.Plan != PlanGraphQL {
+	if r.bulkSize == nil {
 		return
 	}
-	if _, err := r.source.Client.GraphQLLimits(ctx); err != nil {
-		r.fellBack(nil, "", err)
-		return
-	}
-	r.bulkSize = newBulkSize()
-	r.sync.Plan = PlanGraphQL
 	ids := make([]int64, 0, len(projects))
 	for _, p := range projects {
 		if p.CIAccess == ci.CIEnabled {
@@ -65,15 +57,5 @@ func (r *run) probeKinds(ctx context.Context, ids []int64) {
 		if e, ok := external[id]; ok {
 			r.kinds[ci.ProjectID(id)] = kinds{known: true, children: len(c.Pipelines) > 0, external: len(e.Pipelines) > 0, answer: c}
 		}
-	}
-}
-
-// fellBack says that GraphQL could not be used, and why. Nothing is missing for
-// that: the documented plan gives the same rows.
-func (r *run) fellBack(project *ci.ProjectID, where string, err error) {
-	row := r.syncError(project, ci.PlanFallback,
-		fmt.Sprintf("%sGraphQL could not be used, so the documented plan was: %s", where, Explain(err).Cause))
-	if err := r.committer.apply(store.Batch{SyncErrors: []ci.SyncError{row}}); err != nil {
-		r.log.Error("writing a sync error", "error", err) // the next commit fails too, and ends the run
 	}
 }

@@ -25,7 +25,7 @@ type run struct {
 	progress  *progress
 	stats     gitlab.Stats // of the client before the run
 	people    *people
-	bulkSize  *bulkSize              // nil unless the plan is graphql
+	bulkSize  *bulkSize              // nil when GraphQL is not used
 	kinds     map[ci.ProjectID]kinds // what a probe has said
 
 	mu       sync.Mutex
@@ -79,7 +79,7 @@ func (r *run) begin(ctx context.Context) error {
 	}
 	r.sync = ci.Sync{
 		InstanceID: r.source.Instance.ID, ConnectionID: r.source.Connection, Kind: kind,
-		State: ci.SyncRunning, StartedAt: r.now().UTC(), Plan: PlanDocumented,
+		State: ci.SyncRunning, StartedAt: r.now().UTC(), Plan: r.options.Plan,
 	}
 	id, err := r.store.BeginSync(ctx, r.sync)
 	if err != nil {
@@ -149,6 +149,7 @@ func (r *run) importAll(ctx context.Context) error {
 	if err != nil || r.source.Kind == KindGitLab {
 		return err
 	}
+	r.choosePlan(ctx)
 	r.openBulk(ctx, projects)
 	visits, err := r.visits(ctx, projects)
 	if err != nil {

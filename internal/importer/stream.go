@@ -49,7 +49,7 @@ type slot struct {
 // that is stored for good, fetched or not, in that order, just before its
 // commit: it moves the cursor. ahead, when not nil, has many of them in one
 // answer. When ctx ends, what was fetched is still kept.
-func (v *visit) stream(ctx context.Context, ahead *bulk, groups iter.Seq2[[]gitlab.PipelineListItem, error], passed func(gitlab.PipelineListItem)) error {
+func (v *visit) stream(ctx context.Context, ahead readAhead, groups iter.Seq2[[]gitlab.PipelineListItem, error], passed func(gitlab.PipelineListItem)) error {
 	g, ctx := errgroup.WithContext(ctx)
 	slots := make(chan *slot, pipelinesInFlight)
 	g.Go(func() error {
@@ -62,7 +62,7 @@ func (v *visit) stream(ctx context.Context, ahead *bulk, groups iter.Seq2[[]gitl
 
 // launch starts the fetches. Its own errors travel as a slot, behind the
 // pipelines that were listed before.
-func (v *visit) launch(ctx context.Context, g *errgroup.Group, ahead *bulk, groups iter.Seq2[[]gitlab.PipelineListItem, error], slots chan<- *slot) error {
+func (v *visit) launch(ctx context.Context, g *errgroup.Group, ahead readAhead, groups iter.Seq2[[]gitlab.PipelineListItem, error], slots chan<- *slot) error {
 	for items, err := range groups {
 		var needed []bool
 		if err == nil {
@@ -107,13 +107,13 @@ func (v *visit) launch(ctx context.Context, g *errgroup.Group, ahead *bulk, grou
 // fetchOne reads one pipeline by the documented plan.
 func (v *visit) fetchOne(ctx context.Context, s *slot) error {
 	defer close(s.ready)
-	s.bundle = fetchDocumented(ctx, v.client, v.project, ci.PipelineID(s.item.ID))
+	s.bundle = fetchDocumented(ctx, v.client, v.project, ci.PipelineID(s.item.ID), nil)
 	return nil
 }
 
 // fetchAhead gives the slots what the bulk has of them, and reads the others by
 // the documented plan.
-func (v *visit) fetchAhead(ctx context.Context, g *errgroup.Group, ahead *bulk, slots []*slot) error {
+func (v *visit) fetchAhead(ctx context.Context, g *errgroup.Group, ahead readAhead, slots []*slot) error {
 	items := make([]gitlab.PipelineListItem, len(slots))
 	for i, s := range slots {
 		items[i] = s.item

@@ -25,15 +25,38 @@ import (
 
 const base = "https://gitlab.test"
 
+// ways are the plans, each in every GitLab in which it works differently.
+var ways = []struct {
+	name, plan string
+	noGraphQL  bool
+}{
+	{name: "documented", plan: importer.PlanDocumented},
+	{name: "keyset", plan: importer.PlanKeyset},
+	{name: "keyset without GraphQL", plan: importer.PlanKeyset, noGraphQL: true},
+	{name: "graphql", plan: importer.PlanGraphQL},
+}
+
+// noGraphQL is the fault of a GitLab that has no GraphQL API.
+func noGraphQL(_ int, r *http.Request) gitlabtest.Fault {
+	if r.URL.Path == "/api/graphql" {
+		return gitlabtest.Fault{Kind: gitlabtest.NotFound}
+	}
+	return gitlabtest.Fault{}
+}
+
 // TestSyncHoldsTheTruth imports whole worlds and compares whole tables, then
 // lets the world move on and does it again.
 func TestSyncHoldsTheTruth(t *testing.T) {
 	for engine, open := range engines {
-		for _, plan := range []string{importer.PlanDocumented, importer.PlanGraphQL} {
+		for _, way := range ways {
+			plan := way.plan
 			for seed := range uint64(2) {
-				t.Run(fmt.Sprintf("%s/%s/seed %d", engine, plan, seed), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%s/%s/seed %d", engine, way.name, seed), func(t *testing.T) {
 					w := gitlabtest.Generate(seed, gitlabtest.Size{Groups: 4, Projects: 8, PipelinesPerProject: 25, JobsPerPipeline: 5, Days: 40, Until: today})
 					h := newHarness(t, open(t), w)
+					if way.noGraphQL {
+						h.server.Fault(noGraphQL)
+					}
 					for round := range 4 {
 						s := h.sync(t, importer.Options{Plan: plan})
 						if s.State == ci.SyncRunning || s.FinishedAt == nil {

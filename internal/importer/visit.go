@@ -26,7 +26,8 @@ type visit struct {
 	caughtUp                bool
 	own                     *walk // what is left of the backfill
 	children                *walk
-	ownAhead, childrenAhead *bulk
+	ownAhead, childrenAhead readAhead
+	builds                  *builds                // of both, in the plan keyset
 	followed                map[ci.PipelineID]bool // were open when the visit began
 	fetched                 map[ci.PipelineID]bool // in this visit
 	faults                  int                    // pipelines in a row that could not be read
@@ -77,7 +78,7 @@ type list struct {
 	child    bool
 	coverage func(*cursor) *coverage
 	rest     **walk
-	ahead    **bulk
+	ahead    *readAhead
 }
 
 func (v *visit) lists() [2]list {
@@ -85,17 +86,6 @@ func (v *visit) lists() [2]list {
 		{coverage: func(c *cursor) *coverage { return &c.Own }, rest: &v.own, ahead: &v.ownAhead},
 		{source: string(ci.SourceParent), child: true, coverage: func(c *cursor) *coverage { return &c.Children }, rest: &v.children, ahead: &v.childrenAhead},
 	}
-}
-
-// ahead gives the list's bulk; nil when the plan has none.
-func (v *visit) ahead(l list) *bulk {
-	if v.run.bulkSize == nil {
-		return nil
-	}
-	if *l.ahead == nil {
-		*l.ahead = &bulk{visit: v, source: l.source, runs: make(map[int64]readRun)}
-	}
-	return *l.ahead
 }
 
 func (v *visit) walk(l list, floor, before time.Time) *walk {

@@ -175,6 +175,9 @@ func (w *World) RetryJob(pl *Pipeline, j *Job, by *User) (*Job, error) {
 		again.User = by
 	}
 	pl.Jobs = append(pl.Jobs, again)
+	if p := w.projects[pl.ProjectID]; p != nil {
+		p.builds = nil
+	}
 	for _, later := range pl.Jobs { // what was skipped after the failure waits again
 		if later.Status == "skipped" && !later.Retried && laterStage(pl, j.Stage, later.Stage) {
 			later.Status = "created"
