@@ -3,7 +3,6 @@ package importer
 import (
 	"cmp"
 	"context"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -77,7 +76,9 @@ type bulk struct {
 	source      string
 	onlyBridges bool // leave the builds out
 
-	mu     sync.Mutex
+	// turn is held by the one that reads. It is no mutex because that one waits
+	// for GitLab: those behind it end with their context.
+	turn   chan struct{}
 	after  string
 	ended  bool
 	lowest int64 // iid of the last run that was read; 0: none yet
@@ -110,8 +111,12 @@ func (b *bulk) fetch(ctx context.Context, items []gitlab.PipelineListItem) map[i
 
 // take gives the runs of listed pipelines that are the version that was listed.
 func (b *bulk) take(ctx context.Context, items []gitlab.PipelineListItem) map[int64]readRun {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	select {
+	case b.turn <- struct{}{}:
+		defer func() { <-b.turn }()
+	case <-ctx.Done():
+		return nil
+	}
 	for !b.failed {
 		missing, worth := b.worthAnother(items)
 		if !worth || !b.read(ctx, missing) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/weirhq/weir/internal/ci"
@@ -35,9 +34,9 @@ const usualBuilds = 10
 type builds struct {
 	visit *visit
 
-	mu     sync.Mutex
-	next   string    // where the walk goes on
-	asked  time.Time // GitLab's clock when it began, less overlap
+	turn   chan struct{} // held by the one that walks, as in bulk
+	next   string        // where the walk goes on
+	asked  time.Time     // GitLab's clock when it began, less overlap
 	begun  bool
 	ended  bool // at the oldest build
 	failed bool // the list is of no use here
@@ -66,15 +65,19 @@ type passed struct {
 }
 
 func newBuilds(v *visit) *builds {
-	return &builds{visit: v, read: make(map[ci.PipelineID]*gathered), spent: make(map[ci.PipelineID]bool)}
+	return &builds{visit: v, turn: make(chan struct{}, 1), read: make(map[ci.PipelineID]*gathered), spent: make(map[ci.PipelineID]bool)}
 }
 
 // gather gives all builds of those of the pipelines of which the walk has seen
 // every one, as they were in the version that was listed; the others are
 // missing in the answer. runs are the same pipelines' as GraphQL gave them.
 func (b *builds) gather(ctx context.Context, items []gitlab.PipelineListItem, runs map[int64]readRun) map[int64]*gathered {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	select {
+	case b.turn <- struct{}{}:
+		defer func() { <-b.turn }()
+	case <-ctx.Done():
+		return nil
+	}
 	for _, item := range items {
 		b.top = max(b.top, item.IID.Or(0))
 	}

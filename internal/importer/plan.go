@@ -94,7 +94,7 @@ func (v *visit) ahead(l list) readAhead {
 	}
 	var many *bulk
 	if v.run.bulkSize != nil {
-		many = &bulk{visit: v, source: l.source, runs: make(map[int64]readRun)}
+		many = &bulk{visit: v, source: l.source, turn: make(chan struct{}, 1), runs: make(map[int64]readRun)}
 	}
 	switch {
 	case v.run.sync.Plan == PlanKeyset:

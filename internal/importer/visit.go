@@ -196,7 +196,8 @@ func (v *visit) backfill(ctx context.Context, l list, until time.Time) error {
 	}
 	var cut bool
 	err := v.stream(ctx, v.ahead(l), v.run.slice((*l.rest).since(ctx, until), &cut), func(item gitlab.PipelineListItem) {
-		c.From = item.UpdatedAt.Or(gitlab.Time{}).Time
+		// Others of the same millisecond may still be to come.
+		c.From = item.UpdatedAt.Or(gitlab.Time{}).Add(time.Millisecond)
 	})
 	if err != nil || cut {
 		return err
