@@ -230,7 +230,11 @@ func keyset[T any](x *graphQLRun, f *graphQLField, list []T, id func(T) int64) *
 	if after != 0 {
 		from, _ = slices.BinarySearchFunc(list, after-1, func(row T, want int64) int { return cmp.Compare(want, id(row)) })
 	}
-	to := min(from+min(pageRows(f), x.call.server.largest), len(list))
+	page := pageRows(f)
+	if f.on != "CiJob" { // of which nobody reads a second page
+		page = min(page, x.call.server.largest)
+	}
+	to := min(from+page, len(list))
 	return &listPage[T]{
 		rows: list[from:to], more: to < len(list),
 		cursor: func(row T) string { return graphQLCursor(id(row)) },

@@ -74,7 +74,8 @@ func Concurrency(n int) Option {
 }
 
 // LargestPage cuts all pages to n rows, from 1 to GitLab's own 100, of REST and
-// of GraphQL: so that small worlds have pages that move.
+// of GraphQL, but for what hangs on a job there: so that small worlds have pages
+// that move.
 func LargestPage(n int) Option {
 	return func(s *Server) { s.largest = min(max(n, 1), maxPerPage) }
 }
