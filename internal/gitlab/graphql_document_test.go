@@ -43,6 +43,8 @@ func TestDocumentsFitGitLab(t *testing.T) {
 		{"Runs", []string{"runs", "job"}, []string{"iid", "count", "ids"}, 239, map[string]any{"builds": true, "needs": false}},
 		{"RunJobs", []string{"run_jobs", "job"}, []string{"source", "first", "probe", "updated", "updatedAfter", "updatedBefore", "count", "jobKind", "builds", "ids"}, 86, nil},
 		{"Environments", []string{"environments"}, []string{"path", "iid", "source", "first", "jobsFirst", "after", "needs", "probe", "updated", "updatedAfter", "updatedBefore", "count", "jobKind", "builds"}, 16, nil},
+		{"Probe", []string{"probe"}, slices.DeleteFunc(slices.Collect(maps.Keys(largest)), func(v string) bool { return v == "ids" || v == "updatedAfter" }), 126, nil},
+		{"Counts", []string{"counts"}, slices.DeleteFunc(slices.Collect(maps.Keys(largest)), func(v string) bool { return v == "ids" || v == "updatedAfter" }), 26, nil},
 		{"Changes", []string{"changes"}, []string{"path", "iid", "after", "jobsFirst", "needs", "probe", "updatedBefore", "jobKind", "builds"}, 66, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

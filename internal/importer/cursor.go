@@ -36,6 +36,9 @@ type coverage struct {
 	// they were last compared row by row; another difference means that
 	// something was deleted, or lost.
 	Settled int64 `json:"settled,omitempty"`
+	// Counted is when the store's number of rows was last held against GitLab's,
+	// on weir's clock.
+	Counted time.Time `json:"counted,omitzero"`
 }
 
 type gap struct {

@@ -22,15 +22,22 @@ type seen[T any] struct {
 }
 
 // discover finds the groups and projects in reach, writes them, and marks as
-// deleted those that GitLab no longer knows. It gives the projects to visit.
+// deleted those that GitLab no longer knows, or proves that they are what they
+// were. It gives the projects to visit.
 func (r *run) discover(ctx context.Context) ([]ci.Project, error) {
 	if len(r.options.Projects) > 0 {
 		return r.discoverNamed(ctx)
 	}
 	reach := newReach()
+	reach.listedAt = r.now().UTC()
 	roots, err := r.roots(ctx, reach)
 	if err != nil {
 		return nil, err
+	}
+	if !reach.partial {
+		if projects, proven, err := r.prove(ctx, roots); proven || err != nil {
+			return projects, err
+		}
 	}
 	for _, root := range roots {
 		if err := r.discoverRoot(ctx, root, reach); err != nil {
@@ -48,7 +55,8 @@ type reach struct {
 	groups   map[ci.GroupID]bool
 	projects map[ci.ProjectID]bool
 	list     []ci.Project
-	partial  bool // a named group was not there: nothing below it can be called missing
+	listedAt time.Time // when the listing began
+	partial  bool      // a named group was not there: nothing below it can be called missing
 }
 
 func newReach() *reach {
@@ -61,6 +69,7 @@ func (r *reach) row(connection ci.ConnectionID) store.Reach {
 		Connection: connection,
 		Groups:     slices.Sorted(maps.Keys(r.groups)),
 		Projects:   slices.Sorted(maps.Keys(r.projects)),
+		ListedAt:   r.listedAt,
 	}
 }
 

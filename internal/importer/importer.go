@@ -25,6 +25,7 @@
 package importer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,6 +44,10 @@ type Config struct {
 	Log   *slog.Logger     // nil: none
 	Store *store.Store     // required
 	Now   func() time.Time // nil: time.Now
+
+	// ReconcileEvery is how often everything is looked at that no probe shows: the
+	// whole list of projects, and the number of pipelines of each; 0: 6 hours.
+	ReconcileEvery time.Duration
 }
 
 // Importer imports; it is safe for concurrent use, one Sync per connection.
@@ -51,6 +56,8 @@ type Importer struct {
 	store *store.Store
 	now   func() time.Time
 
+	reconcileEvery time.Duration
+
 	// watchCommits, when not nil, is called just before and just after each
 	// commit of a sync, with its number from 1: where tests kill the process.
 	watchCommits func(turn int, committed bool)
@@ -58,7 +65,7 @@ type Importer struct {
 
 // New makes an importer into a store.
 func New(cfg Config) *Importer {
-	i := &Importer{log: cfg.Log, store: cfg.Store, now: cfg.Now}
+	i := &Importer{log: cfg.Log, store: cfg.Store, now: cfg.Now, reconcileEvery: cmp.Or(cfg.ReconcileEvery, 6*time.Hour)}
 	if i.log == nil {
 		i.log = slog.New(slog.DiscardHandler)
 	}

@@ -18,6 +18,7 @@ import (
 // compare checks a list that was just caught up with against GitLab's count of
 // it; nil (more than 10,000 rows) cannot be compared.
 func (v *visit) compare(ctx context.Context, l list, c *coverage, total *int64) error {
+	c.Counted = v.run.now().UTC()
 	if total == nil {
 		return nil
 	}
@@ -37,6 +38,7 @@ func (v *visit) compare(ctx context.Context, l list, c *coverage, total *int64) 
 // second time before anything counts as missing.
 func (v *visit) reconcile(ctx context.Context, l list, c *coverage) error {
 	began := v.run.now()
+	c.Counted = began.UTC()
 	*l.ahead = nil // from the top again
 	listed := make(map[ci.PipelineID]bool)
 	first := v.walk(l, c.From, time.Time{})

@@ -25,8 +25,8 @@ type run struct {
 	progress  *progress
 	stats     gitlab.Stats // of the client before the run
 	people    *people
-	bulkSize  *bulkSize              // nil when GraphQL is not used
-	kinds     map[ci.ProjectID]kinds // what a probe has said
+	bulkSize  *bulkSize // nil when GraphQL is not used
+	prober    *prober   // the same
 
 	mu       sync.Mutex
 	sync     ci.Sync
@@ -58,7 +58,7 @@ var phases = []struct {
 }
 
 func newRun(i *Importer, src Source, o Options, emit func(Event)) *run {
-	r := &run{Importer: i, source: src, options: o, stats: src.Client.Stats(), people: newPeople(), kinds: make(map[ci.ProjectID]kinds), words: make(map[string]bool)}
+	r := &run{Importer: i, source: src, options: o, stats: src.Client.Stats(), people: newPeople(), words: make(map[string]bool)}
 	r.progress = newProgress(emit, i.now, func(e *Event) {
 		s := r.source.Client.Stats()
 		e.Sync = r.sync.ID
@@ -145,14 +145,19 @@ func (r *run) importAll(ctx context.Context) error {
 		return r.importOpen(ctx)
 	}
 	r.progress.phase("discover", 0)
+	if r.source.Kind == KindPipelines {
+		r.choosePlan(ctx)
+		r.openBulk()
+	}
 	projects, err := r.discover(ctx)
 	if err != nil || r.source.Kind == KindGitLab {
 		return err
 	}
-	r.choosePlan(ctx)
-	r.openBulk(ctx, projects)
 	visits, err := r.visits(ctx, projects)
 	if err != nil {
+		return err
+	}
+	if visits, err = r.leaveQuiet(ctx, visits); err != nil {
 		return err
 	}
 	total, now := len(visits), r.now()
@@ -189,18 +194,21 @@ func (r *run) visits(ctx context.Context, projects []ci.Project) ([]*visit, erro
 	if err != nil {
 		return nil, err
 	}
+	if r.options.Only == ScopeAll {
+		if err := r.probe(ctx, r.questions(projects, known)); err != nil {
+			return nil, err
+		}
+	}
 	wanted := rankOf(r.options.First)
 	slices.SortStableFunc(projects, func(a, b ci.Project) int {
 		return cmp.Or(cmp.Compare(wanted.rank(a), wanted.rank(b)), activity(b).Compare(activity(a)))
 	})
 	var visits []*visit
+	var off store.Batch
 	for _, p := range projects {
 		if p.CIAccess == ci.CIDisabled {
-			err := r.committer.apply(store.Batch{SyncErrors: []ci.SyncError{r.syncError(&p.ID, ci.CIDisabledCode,
-				fmt.Sprintf("%s has CI/CD switched off: GitLab shows no pipelines of it", p.FullPath))}})
-			if err != nil {
-				return nil, err
-			}
+			off.SyncErrors = append(off.SyncErrors, r.syncError(&p.ID, ci.CIDisabledCode,
+				fmt.Sprintf("%s has CI/CD switched off: GitLab shows no pipelines of it", p.FullPath)))
 			continue
 		}
 		v, err := newVisit(r, p, known[p.ID], r.source.Since)
@@ -209,7 +217,7 @@ func (r *run) visits(ctx context.Context, projects []ci.Project) ([]*visit, erro
 		}
 		visits = append(visits, v)
 	}
-	return visits, nil
+	return visits, r.committer.apply(off)
 }
 
 func activity(p ci.Project) time.Time {

@@ -14,7 +14,7 @@ import (
 // TestHistoryInSlices reads history in turns of a few seconds each: every turn
 // brings what has just happened, none loses anything, and they come to an end.
 func TestHistoryInSlices(t *testing.T) {
-	for _, plan := range []string{importer.PlanDocumented, importer.PlanGraphQL} {
+	for plan, slice := range map[string]time.Duration{importer.PlanDocumented: 8 * time.Second, importer.PlanGraphQL: 6 * time.Second} {
 		t.Run(plan, func(t *testing.T) {
 			w := gitlabtest.Generate(7, gitlabtest.Size{Groups: 2, Projects: 5, PipelinesPerProject: 30, JobsPerPipeline: 2, Days: 80})
 			h := newHarness(t, openDuckDB(t), w)
@@ -29,7 +29,7 @@ func TestHistoryInSlices(t *testing.T) {
 					t.Fatal("history does not come to an end")
 				}
 				news := w.AddPipeline(w.Projects[turns%5], gitlabtest.PipelineSpec{At: w.Now(), Jobs: []gitlabtest.JobSpec{{Name: "new"}}})
-				s := h.sync(t, importer.Options{Plan: plan, History: 8 * time.Second})
+				s := h.sync(t, importer.Options{Plan: plan, History: slice})
 				if s.State != ci.SyncPaused && s.State != ci.SyncIncomplete { // one project of this world refuses
 					t.Fatalf("a slice ended %s", s.State)
 				}

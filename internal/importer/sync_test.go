@@ -90,12 +90,12 @@ func TestSecondSyncAsksOnlyForWhatChanged(t *testing.T) {
 	w.SetNow(today)
 	h := newHarness(t, openDuckDB(t), w)
 	const discovery, lists = 3, 3 * 3 // group, descendants, projects; three lists a project
-	h.sync(t, importer.Options{})
+	h.sync(t, importer.Options{Plan: importer.PlanDocumented})
 	if got, want := h.requests(), discovery+lists+3*30*3; got != want {
 		t.Errorf("the first sync took %d requests, want %d: %v", got, want, h.server.RequestCount())
 	}
 	h.server.ResetRequests()
-	s := h.sync(t, importer.Options{})
+	s := h.sync(t, importer.Options{Plan: importer.PlanDocumented})
 	if got, want := h.requests(), discovery+lists; got != want {
 		t.Errorf("an idle sync took %d requests, want %d: %v", got, want, h.server.RequestCount())
 	}
@@ -106,7 +106,7 @@ func TestSecondSyncAsksOnlyForWhatChanged(t *testing.T) {
 	h.server.Advance(time.Hour)
 	newest := w.Projects[1].Pipelines[29].CreatedAt
 	w.AddPipeline(w.Projects[1], gitlabtest.PipelineSpec{At: newest.Add(time.Hour), Jobs: []gitlabtest.JobSpec{{Name: "a"}}})
-	h.sync(t, importer.Options{})
+	h.sync(t, importer.Options{Plan: importer.PlanDocumented})
 	if got, want := h.requests(), discovery+lists+3; got != want {
 		t.Errorf("one new pipeline took %d requests, want %d: %v", got, want, h.server.RequestCount())
 	}
@@ -114,7 +114,7 @@ func TestSecondSyncAsksOnlyForWhatChanged(t *testing.T) {
 	// One that shows up late, with the times of long ago, is found by the count.
 	h.server.ResetRequests()
 	w.AddPipeline(w.Projects[2], gitlabtest.PipelineSpec{At: newest.Add(-time.Hour)})
-	h.sync(t, importer.Options{})
+	h.sync(t, importer.Options{Plan: importer.PlanDocumented})
 	if got, want := h.requests(), discovery+lists+3+2; got != want {
 		t.Errorf("one late pipeline took %d requests, want %d: %v", got, want, h.server.RequestCount())
 	}
@@ -128,14 +128,14 @@ func TestGraphQLTakesFewRequests(t *testing.T) {
 	w := gitlabtest.Uniform(projects, 100, 8)
 	h := newHarness(t, openDuckDB(t), w)
 	h.sync(t, importer.Options{Plan: importer.PlanGraphQL})
-	const discovery, probes, growing = 3, 3, 24 // until the page has grown to a hundred in all projects under way
+	const discovery, probes, growing = 3, 2, 24 // until the page has grown to a hundred in all projects under way
 	if got, most := h.requests(), discovery+probes+projects+projects+growing; got > most {
 		t.Errorf("the import took %d requests, want at most %d: %v", got, most, h.server.RequestCount())
 	}
 	h.compare(t)
 	h.server.ResetRequests()
 	h.sync(t, importer.Options{Plan: importer.PlanGraphQL})
-	if got, want := h.requests(), discovery+probes+projects; got != want {
+	if got, want := h.requests(), discovery+probes; got != want {
 		t.Errorf("an idle sync took %d requests, want %d: %v", got, want, h.server.RequestCount())
 	}
 }
@@ -146,7 +146,7 @@ func TestGraphQLThatFails(t *testing.T) {
 	for name, fault := range map[string]gitlabtest.FaultKind{
 		"unavailable": gitlabtest.Unavailable, "garbage": gitlabtest.GarbageJSON, "HTML": gitlabtest.HTMLPage, "not found": gitlabtest.NotFound,
 	} {
-		for _, from := range []int{0, 4} { // at once, or once the run relies on it
+		for _, from := range []int{0, 3} { // at once, or once the run relies on it
 			t.Run(fmt.Sprintf("%s from %d", name, from), func(t *testing.T) {
 				h := newHarness(t, openDuckDB(t), smallWorld())
 				asked := 0
@@ -267,7 +267,7 @@ func TestOnePipelineThatCannotBeRead(t *testing.T) {
 		}
 		return gitlabtest.Fault{}
 	})
-	s := h.sync(t, importer.Options{})
+	s := h.sync(t, importer.Options{Plan: importer.PlanDocumented})
 	if s.State != ci.SyncIncomplete {
 		t.Errorf("state %s, want incomplete", s.State)
 	}
@@ -278,7 +278,7 @@ func TestOnePipelineThatCannotBeRead(t *testing.T) {
 		t.Errorf("%d pipelines are missing, want just the one that cannot be read", missing)
 	}
 	h.server.Fault(nil)
-	h.sync(t, importer.Options{})
+	h.sync(t, importer.Options{Plan: importer.PlanDocumented})
 	h.compare(t)
 }
 
@@ -302,7 +302,7 @@ func TestLargeAnswers(t *testing.T) {
 			}
 			return gitlabtest.Fault{}
 		})
-		s := h.sync(t, importer.Options{})
+		s := h.sync(t, importer.Options{Plan: importer.PlanDocumented})
 		if s.State != tc.state {
 			t.Errorf("%d MB in a field: state %s, want %s", tc.size>>20, s.State, tc.state)
 		}
@@ -331,12 +331,12 @@ func TestTheRunStops(t *testing.T) {
 				}
 				return gitlabtest.Fault{}
 			})
-			s, err := h.importer.Sync(t.Context(), h.source, importer.Options{}, nil)
+			s, err := h.importer.Sync(t.Context(), h.source, importer.Options{Plan: importer.PlanDocumented}, nil)
 			if ci.CodeOf(err) != tc.code || s.State != ci.SyncFailed {
 				t.Fatalf("state %s, error %v; want failed with %s", s.State, err, tc.code)
 			}
 			h.server.Fault(nil)
-			h.sync(t, importer.Options{})
+			h.sync(t, importer.Options{Plan: importer.PlanDocumented})
 			h.compare(t)
 		})
 	}

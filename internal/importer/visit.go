@@ -20,6 +20,7 @@ type visit struct {
 	prior   ci.ProjectSync
 	cursor  cursor
 	since   time.Time // the horizon
+	still   still     // what need not be asked again
 
 	client                  *gitlab.Client // counts into spent
 	spent                   atomic.Int64   // requests of this visit
@@ -77,14 +78,22 @@ type list struct {
 	source   string
 	child    bool
 	coverage func(*cursor) *coverage
+	still    func(still) bool
 	rest     **walk
 	ahead    *readAhead
 }
 
 func (v *visit) lists() [2]list {
 	return [2]list{
-		{coverage: func(c *cursor) *coverage { return &c.Own }, rest: &v.own, ahead: &v.ownAhead},
-		{source: string(ci.SourceParent), child: true, coverage: func(c *cursor) *coverage { return &c.Children }, rest: &v.children, ahead: &v.childrenAhead},
+		{
+			coverage: func(c *cursor) *coverage { return &c.Own }, still: func(s still) bool { return s.own },
+			rest: &v.own, ahead: &v.ownAhead,
+		},
+		{
+			source: string(ci.SourceParent), child: true,
+			coverage: func(c *cursor) *coverage { return &c.Children }, still: func(s still) bool { return s.children },
+			rest: &v.children, ahead: &v.childrenAhead,
+		},
 	}
 }
 
@@ -102,37 +111,24 @@ func (v *visit) catchUp(ctx context.Context) error {
 	for _, l := range v.lists() {
 		var err error
 		c := l.coverage(&v.cursor)
-		if known := v.run.kinds[v.project.ID]; l.child && known.known && !known.children {
-			v.nothingIn(c, known)
-			continue
-		}
-		if c.read() {
+		switch {
+		case l.still(v.still):
+			v.stays(c)
+		case c.read():
 			err = v.catchUpList(ctx, l, c)
-		} else {
+		default:
 			err = v.openList(ctx, l, c)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	if known := v.run.kinds[v.project.ID]; known.known && !known.external {
+	if v.still.external {
 		v.externalsReadTo(v.since)
 	} else if err := v.externals(ctx); err != nil {
 		return err
 	}
 	return v.followOpen(ctx)
-}
-
-// nothingIn notes of a list that a probe found it empty. From stays no later
-// than the horizon, so that whatever appears in it later is found.
-func (v *visit) nothingIn(c *coverage, known kinds) {
-	if !c.read() {
-		c.To = v.since
-	}
-	if !c.read() || c.From.After(v.since) {
-		c.From = v.since
-	}
-	c.Asked = serverNow(known.answer.Date, known.answer.AskedAt)
 }
 
 // openList begins a list that was never read: nothing is covered yet, and the
@@ -147,7 +143,7 @@ func (v *visit) openList(ctx context.Context, l list, c *coverage) error {
 	if !w.newest.IsZero() {
 		from = w.newest.Add(time.Millisecond)
 	}
-	*c = coverage{From: from, To: w.seekFrom(), Asked: w.asked}
+	*c = coverage{From: from, To: w.seekFrom(), Asked: w.asked, Counted: v.run.now().UTC()}
 	*l.rest = w
 	return nil
 }

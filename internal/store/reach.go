@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/weirhq/weir/internal/ci"
 )
@@ -15,7 +16,8 @@ import (
 type Reach struct {
 	Connection ci.ConnectionID `json:"-"`
 	Groups     []ci.GroupID    `json:"groups"`
-	Projects   []ci.ProjectID  `json:"projects"` // or repositories, by the kind of the connection
+	Projects   []ci.ProjectID  `json:"projects"`           // or repositories, by the kind of the connection
+	ListedAt   time.Time       `json:"listed_at,omitzero"` // when that was; zero: not known
 }
 
 // Reach gives what a connection saw last; an empty one when it never looked.

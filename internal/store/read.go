@@ -83,24 +83,26 @@ type Version struct {
 // Versions gives what is stored of the pipelines with these ids in a project;
 // those that are not stored are not in it.
 func (s *Store) Versions(ctx context.Context, instance ci.InstanceID, project ci.ProjectID, ids []ci.PipelineID) (map[ci.PipelineID]Version, error) {
-	versions := make(map[ci.PipelineID]Version, len(ids))
 	if len(ids) == 0 {
-		return versions, nil
+		return map[ci.PipelineID]Version{}, nil
 	}
-	err := s.each(ctx, `SELECT id, updated_at, status, deleted_at FROM pipelines
-		WHERE instance_id = $1 AND project_id = $2 AND id = ANY($3)`, []any{int64(instance), int64(project), bigints(ids)},
-		func(row []any) error {
-			var v Version
-			if t, ok := row[1].(time.Time); ok {
-				v.UpdatedAt = &t
-			}
-			v.Status = ci.Status(row[2].(string))
-			if t, ok := row[3].(time.Time); ok {
-				v.DeletedAt = &t
-			}
-			versions[ci.PipelineID(row[0].(int64))] = v
-			return nil
-		})
+	return s.versions(ctx, ` WHERE instance_id = $1 AND project_id = $2 AND id = ANY($3)`, int64(instance), int64(project), bigints(ids))
+}
+
+func (s *Store) versions(ctx context.Context, where string, args ...any) (map[ci.PipelineID]Version, error) {
+	versions := make(map[ci.PipelineID]Version)
+	err := s.each(ctx, `SELECT id, updated_at, status, deleted_at FROM pipelines`+where, args, func(row []any) error {
+		var v Version
+		if t, ok := row[1].(time.Time); ok {
+			v.UpdatedAt = &t
+		}
+		v.Status = ci.Status(row[2].(string))
+		if t, ok := row[3].(time.Time); ok {
+			v.DeletedAt = &t
+		}
+		versions[ci.PipelineID(row[0].(int64))] = v
+		return nil
+	})
 	return versions, err
 }
 

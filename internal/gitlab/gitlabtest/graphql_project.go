@@ -162,6 +162,8 @@ func (x *graphQLRun) project(fields []*graphQLField, p *Project) bool {
 			x.w.bool(f.key, p.Archived)
 		case "visibility":
 			x.w.str(f.key, p.Visibility)
+		case "topics":
+			x.w.strings(f.key, p.Topics)
 		case "createdAt":
 			x.seconds(f.key, &p.CreatedAt)
 		case "lastActivityAt":
