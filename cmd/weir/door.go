@@ -56,9 +56,14 @@ func (p *program) withClient(ctx context.Context, f func(context.Context, *api.C
 // openServer opens a server on the data directory; listen "" is a free port on
 // loopback.
 func (p *program) openServer(ctx context.Context, dir, listen string) (*server.Server, error) {
+	quiet, err := p.quietHours()
+	if err != nil {
+		return nil, err
+	}
 	return server.Open(ctx, server.Config{
 		Log:           p.log,
 		DataDir:       dir,
+		Quiet:         quiet,
 		Database:      p.settings.value("database"),
 		Listen:        listen,
 		SecretKeyFile: p.settings.value("secret-key-file"),

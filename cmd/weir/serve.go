@@ -24,6 +24,8 @@ with the same data directory then talks to this process.`,
 		},
 	}
 	addSetting(cmd.Flags(), "listen")
+	addSetting(cmd.Flags(), "quiet-hours")
+	addSetting(cmd.Flags(), "quiet-requests-per-minute")
 	return cmd
 }
 

@@ -43,6 +43,8 @@ func settingKinds() []settingKind {
 		{name: "listen", fallback: "127.0.0.1:8080", usage: "address that weir serve listens on"},
 		{name: "plan", fallback: "auto", usage: "how rows are fetched: auto (the fewest requests), documented, keyset (jobs exact, a hundred a request) or graphql (times in whole seconds)"},
 		{name: "max-requests-per-minute", usage: "hard ceiling of requests to GitLab a credential, fractions allowed (default GitLab's own limits)"},
+		{name: "quiet-hours", usage: "when what weir does by itself keeps low: '08:00-18:00 Mon-Fri Europe/Berlin', several with ; between them (default none)"},
+		{name: "quiet-requests-per-minute", fallback: "0", usage: "ceiling of background requests to GitLab a credential in quiet hours, fractions allowed; 0 pauses them"},
 		{name: "interval", fallback: "60s", usage: "pause between two imports of weir sync --watch"},
 		{name: "token", usage: "GitLab token for weir connect", secret: true},
 		{name: "token-file", usage: "file that holds the GitLab token"},

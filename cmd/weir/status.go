@@ -91,6 +91,7 @@ func (p *program) connectionStatus(c api.ConnectionStatus) {
 		}
 		fmt.Fprintln(p.stdout, line)
 	}
+	p.gitLabStatus(c.GitLab)
 }
 
 // troubled says whether a project wants a look: its last visit failed, or it

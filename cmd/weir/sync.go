@@ -43,6 +43,8 @@ read is listed, and what it read is kept.`,
 	addSetting(flags, "max-requests-per-minute")
 	flags.BoolVar(&watch, "watch", false, "import again and again until a signal ends it")
 	addSetting(flags, "interval")
+	addSetting(flags, "quiet-hours")
+	addSetting(flags, "quiet-requests-per-minute")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		var err error
 		if r.MaxRequestsPerMinute, err = p.ceiling(); err != nil {

@@ -51,6 +51,9 @@ type Engine interface {
 	CancelSync(ci.SyncID)
 	// Running gives the imports that run now.
 	Running() map[ci.ConnectionID]ci.SyncID
+	// Standing says how this process stands with the GitLab at a base URL and
+	// the credentials of a connection; nil when there is nothing to tell.
+	Standing(baseURL string, credentials []int64) *Standing
 	// Events gives the log of an import that runs or ran not long ago, else nil.
 	Events(ci.SyncID) *EventLog
 	// Checks looks at what only the program knows: its directory, its address.

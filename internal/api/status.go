@@ -57,6 +57,11 @@ func (a *API) connectionStatus(ctx context.Context, connections []control.Connec
 			}
 			line.LastSync = &shown[0]
 		}
+		var credentials []int64
+		for _, credential := range c.Credentials {
+			credentials = append(credentials, credential.ID)
+		}
+		line.GitLab = a.Engine.Standing(c.BaseURL, credentials)
 		s.Connections = append(s.Connections, line)
 	}
 	return nil

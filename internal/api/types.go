@@ -202,6 +202,7 @@ type ConnectionStatus struct {
 	Connection Connection `json:"connection"`
 	Running    *ci.SyncID `json:"running" doc:"the import that runs now, null if none"`
 	LastSync   *Sync      `json:"last_sync" doc:"the newest import, null if none"`
+	GitLab     *Standing  `json:"gitlab" doc:"limits, waits and outages as the answering process knows them; null: it has asked nothing yet"`
 }
 
 // ProjectStatus says how current a project's data is.

@@ -78,6 +78,8 @@ type BreakerState struct {
 	Patience  time.Duration // see BreakerConfig
 	Opened    int           // how often it has opened
 	Last      string        // what the last failure was; "" before the first
+	// Unreachable says that the last failure was no answer at all.
+	Unreachable bool
 }
 
 // State gives the present state; of a nil breaker, which never opens, the zero one.
@@ -92,7 +94,7 @@ func (b *Breaker) State() BreakerState {
 		s.NextProbe = b.next
 	}
 	if b.last.Method != "" {
-		s.Last = b.last.Error()
+		s.Last, s.Unreachable = b.last.Error(), b.last.Kind == Unreachable
 	}
 	return s
 }

@@ -196,6 +196,9 @@ func (c *Client) As(caller *Caller) *Client {
 	return &other
 }
 
+// Background says whether the client asks on behalf of a background caller.
+func (c *Client) Background() bool { return c.caller.Background() }
+
 // Promote ends the restraint of a background caller (see As): now a person
 // waits for what it does.
 func (c *Client) Promote() {

@@ -28,13 +28,13 @@ type quietSpan struct {
 	zone     *time.Location
 }
 
-// quietForm is how a person writes quiet hours.
-const quietForm = "write them as 08:00-18:00 Mon-Fri Europe/Berlin: a span of the wall clock, days (left out: every day), a time zone (UTC, or a name such as Europe/Berlin); several with ; between them"
+// QuietForm says to a person how quiet hours are written.
+const QuietForm = "Write them as 08:00-18:00 Mon-Fri Europe/Berlin: a span of the wall clock, days (left out: every day), a time zone (UTC, or a name such as Europe/Berlin); several with ; between them."
 
 // ParseQuietHours reads quiet hours: "08:00-18:00 Mon-Fri Europe/Berlin", and
 // several such with ";" between them. A span that ends before it begins ends on
 // the day after, and belongs to the day on which it begins. Empty text has no
-// quiet hours. The error says what cannot be read, and how to write it.
+// quiet hours. The error says what cannot be read, QuietForm how to write it.
 func ParseQuietHours(text string, perMinute float64) (QuietHours, error) {
 	q := QuietHours{text: strings.Join(strings.Fields(text), " "), PerMinute: perMinute}
 	if math.IsNaN(perMinute) || math.IsInf(perMinute, 0) || perMinute < 0 {
@@ -46,7 +46,7 @@ func ParseQuietHours(text string, perMinute float64) (QuietHours, error) {
 	for part := range strings.SplitSeq(q.text, ";") {
 		span, err := parseQuietSpan(strings.Fields(part))
 		if err != nil {
-			return QuietHours{}, fmt.Errorf("the quiet hours %q cannot be read: %w; %s", strings.TrimSpace(part), err, quietForm)
+			return QuietHours{}, fmt.Errorf("the quiet hours %q cannot be read: %w", strings.TrimSpace(part), err)
 		}
 		q.spans = append(q.spans, span)
 	}

@@ -69,6 +69,7 @@ func (e *engine) open(c control.Connection, tokens []control.Opened, ceiling *fl
 	}
 	for _, t := range tokens {
 		governor, r := e.governors.take(t.Fingerprint, limit)
+		e.governors.stored(t.ID, governor)
 		releases = append(releases, r)
 		credentials = append(credentials, gitlab.Credential{Token: gitlab.Secret(t.Token.Reveal()), Governor: governor})
 	}

@@ -15,7 +15,8 @@ type governors struct {
 	quiet gitlab.QuietHours
 
 	mu       sync.Mutex
-	byToken  map[string]*governed // by control.Control.Fingerprint
+	byToken  map[string]*governed       // by control.Control.Fingerprint
+	byStored map[int64]*gitlab.Governor // by id of a stored credential
 	byGitLab map[string]*gitlab.Breaker
 }
 
@@ -50,6 +51,27 @@ func (g *governors) take(fingerprint string, ceiling float64) (_ *gitlab.Governo
 		delete(held.ceilings, user)
 		held.governor.SetMaxRequestsPerMinute(held.lowest())
 	}
+}
+
+// stored notes which stored credential a governor is for.
+func (g *governors) stored(credential int64, governor *gitlab.Governor) {
+	if credential == 0 {
+		return // a token that is not stored, or not yet
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.byStored == nil {
+		g.byStored = map[int64]*gitlab.Governor{}
+	}
+	g.byStored[credential] = governor
+}
+
+// used gives the governor of a stored credential, nil when nothing was asked
+// with it in this process.
+func (g *governors) used(credential int64) *gitlab.Governor {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.byStored[credential]
 }
 
 // breaker gives the breaker of the GitLab at a base URL.

@@ -38,6 +38,7 @@ import (
 	"github.com/weirhq/weir/internal/api"
 	"github.com/weirhq/weir/internal/ci"
 	"github.com/weirhq/weir/internal/control"
+	"github.com/weirhq/weir/internal/gitlab"
 	"github.com/weirhq/weir/internal/importer"
 	"github.com/weirhq/weir/internal/store"
 )
@@ -55,8 +56,10 @@ type Config struct {
 	Listen string
 	// SecretKeyFile holds the key that seals tokens; "": DataDir/secret.key.
 	SecretKeyFile string
-	Version       string           // of weir; "": devel
-	Now           func() time.Time // nil: time.Now
+	Version       string // of weir; "": devel
+	// Quiet is when imports that nobody has asked for keep to a lower ceiling.
+	Quiet gitlab.QuietHours
+	Now   func() time.Time // nil: time.Now
 }
 
 // The name of the DuckDB file in the data directory.
@@ -115,7 +118,7 @@ func Open(ctx context.Context, cfg Config) (_ *Server, err error) {
 	s.engine = &engine{
 		log: cfg.Log, store: s.store, control: s.control,
 		importer:  importer.New(importer.Config{Log: cfg.Log, Store: s.store, Now: cfg.Now}),
-		governors: &governors{log: cfg.Log}, userAgent: "weir/" + version.Version, now: cfg.Now, dataDir: s.dataDir,
+		governors: &governors{log: cfg.Log, quiet: cfg.Quiet}, userAgent: "weir/" + version.Version, now: cfg.Now, dataDir: s.dataDir,
 		running: map[ci.ConnectionID]*running{}, logs: map[ci.SyncID]*api.EventLog{},
 	}
 	if err := s.engine.closeLeftovers(ctx); err != nil {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/weirhq/weir/internal/api"
 	"github.com/weirhq/weir/internal/ci"
 	"github.com/weirhq/weir/internal/control"
@@ -196,6 +198,9 @@ func (e *engine) run(ctx context.Context, j job, options importer.Options, run *
 	if err := e.control.Used(ctx, connection.ID); err != nil {
 		e.log.Warn("use of credentials not noted", "connection", connection.ID, "error", err)
 	}
+	watching, stop := context.WithCancel(ctx)
+	defer stop()
+	var watch errgroup.Group
 	sync, err := e.importer.Sync(ctx, j.source, options, func(event importer.Event) {
 		if run.sync == 0 && event.Sync != 0 {
 			e.mu.Lock()
@@ -203,11 +208,19 @@ func (e *engine) run(ctx context.Context, j job, options importer.Options, run *
 			e.keepLog(event.Sync, log)
 			e.mu.Unlock()
 			begun <- nil
+			watch.Go(func() error {
+				e.tellPauses(watching, j.source.Client, func(code ci.Code, message string) {
+					log.Append(api.SyncEvent{SyncID: event.Sync, Kind: "warning", Code: code, Message: message, At: e.now().UTC()})
+				})
+				return nil
+			})
 		}
 		if event.Kind != importer.EventDone { // told below, when the row is there too
 			log.Append(told(event))
 		}
 	})
+	stop()
+	_ = watch.Wait() // it has no errors
 	e.mapChanged(context.WithoutCancel(ctx))
 	// Before "done" is told, so that who hears it can start the next one.
 	e.mu.Lock()
