@@ -25,7 +25,7 @@ func TestStatusOf(t *testing.T) {
 		ci.Internal: true, ci.DatabaseCorrupt: true, ci.DatabaseNewer: true, ci.DataDirUnwritable: true, ci.SecretKeyMissing: true,
 		// Never an answer: warnings, and what only the client says.
 		ci.TokenExpiresSoon: true, ci.SharedToken: true, ci.CIDisabledCode: true, ci.ClockSkew: true,
-		ci.MissingGitLabConnection: true, ci.UnknownValue: true, ci.PlanFallback: true, ci.ServerUnreachable: true,
+		ci.MissingGitLabConnection: true, ci.UnknownValue: true, ci.PlanFallback: true, ci.DeploymentsForbidden: true, ci.ServerUnreachable: true,
 	}
 	codes := constants(t, "../ci/problem.go", "Code")
 	if len(codes) < 30 {

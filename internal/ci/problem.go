@@ -40,8 +40,10 @@ const (
 	ProjectNotFound  Code = "project_not_found" // 404: deleted, moved away, or no longer shared with the token
 	BadAnswer        Code = "bad_answer"        // GitLab answered something that cannot be read
 	Interrupted      Code = "interrupted"       // stopped by a person or a crash
-	PlanFallback     Code = "plan_fallback"     // a plan could not be used; another one gave the same rows
-	UnknownValue     Code = "unknown_value"     // a word that this weir does not know; stored as it came
+	// DeploymentsForbidden: 403 or 404 on a project's deployments alone.
+	DeploymentsForbidden Code = "deployments_forbidden"
+	PlanFallback         Code = "plan_fallback" // a plan could not be used; another one gave the same rows
+	UnknownValue         Code = "unknown_value" // a word that this weir does not know; stored as it came
 )
 
 // Problems of weir's own.

@@ -76,17 +76,20 @@ func TestHasEnvironments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := c.HasEnvironments(t.Context(), append(ids, 99))
+	got, asked, err := c.HasEnvironments(t.Context(), append(ids, 99))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(map[int64]bool{ids[0]: true, ids[1]: false, ids[2]: false}, got); diff != "" {
 		t.Errorf("environments (-want +got):\n%s", diff)
 	}
+	if time.Since(asked).Abs() > time.Minute {
+		t.Errorf("asked at %v", asked)
+	}
 	if n := c.Stats().Requests; n != 1 {
 		t.Errorf("%d requests", n)
 	}
-	if got, err := c.HasEnvironments(t.Context(), nil); got != nil || err != nil || c.Stats().Requests != 1 {
+	if got, _, err := c.HasEnvironments(t.Context(), nil); got != nil || err != nil || c.Stats().Requests != 1 {
 		t.Errorf("of no projects: %v, %v", got, err)
 	}
 	environment, err := c.Environment(t.Context(), ids[0], 1)
@@ -117,7 +120,7 @@ func TestHasEnvironmentsIsNeverShort(t *testing.T) {
 		`{"errors":[{"message":"nope"}],"data":{"projects":{"pageInfo":{"hasNextPage":false},"nodes":[]}}}`:                                    "nope",
 	} {
 		c := serve(t, func(w http.ResponseWriter, _ *http.Request) { respond(w, 200, body) })
-		if _, err := c.HasEnvironments(t.Context(), []int64{7}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, _, err := c.HasEnvironments(t.Context(), []int64{7}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", body, err, want)
 		}
 	}

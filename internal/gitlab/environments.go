@@ -5,20 +5,22 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // HasEnvironments says of up to 100 projects, in one request, whether they have
 // an environment at all: GitLab deletes a project's deployments with their
 // environment, so one without any has none. An environment that this token may
 // not read counts as none, as its deployments are not for it either. A project
-// that is not there, or not for this token, is missing in the answer. No
+// that is not there, or not for this token, is missing in the answer. asked
+// is when that was, by the server's clock, by ours where it does not say. No
 // projects ask nothing and give nothing.
-func (c *Client) HasEnvironments(ctx context.Context, projectIDs []int64) (map[int64]bool, error) {
+func (c *Client) HasEnvironments(ctx context.Context, projectIDs []int64) (has map[int64]bool, asked time.Time, err error) {
 	if len(projectIDs) == 0 {
-		return nil, nil
+		return nil, time.Time{}, nil
 	}
 	if len(projectIDs) > mostRows {
-		return nil, badQuery("%d projects at once: GitLab's pages have 1 to %d rows", len(projectIDs), mostRows)
+		return nil, time.Time{}, badQuery("%d projects at once: GitLab's pages have 1 to %d rows", len(projectIDs), mostRows)
 	}
 	ids := make([]string, len(projectIDs))
 	for i, n := range projectIDs {
@@ -26,17 +28,20 @@ func (c *Client) HasEnvironments(ctx context.Context, projectIDs []int64) (map[i
 	}
 	r, err := graphQL("Environments", sized("Environments", len(ids)), map[string]any{"ids": ids}, "environments")
 	if err != nil {
-		return nil, err
+		return nil, time.Time{}, err
 	}
 	var found environmentsAnswer
-	_, err = c.do(ctx, r, graphQLAnswer(func(s *scanner) error {
+	ans, err := c.do(ctx, r, graphQLAnswer(func(s *scanner) error {
 		found = environmentsAnswer{has: map[int64]bool{}}
 		return found.scan(s)
 	}, func() error { return found.check(projectIDs) }))
 	if err != nil {
-		return nil, err
+		return nil, time.Time{}, err
 	}
-	return found.has, nil
+	if asked = ans.date; asked.IsZero() {
+		asked = ans.askedAt
+	}
+	return found.has, asked, nil
 }
 
 // environmentsAnswer is the data of HasEnvironments.

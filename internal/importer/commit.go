@@ -87,6 +87,7 @@ func join(to *store.Batch, b store.Batch) {
 	to.Runners = append(to.Runners, b.Runners...)
 	to.Pipelines = append(to.Pipelines, b.Pipelines...)
 	to.Jobs = append(to.Jobs, b.Jobs...)
+	to.Deployments = append(to.Deployments, b.Deployments...)
 	to.Patches = append(to.Patches, b.Patches...)
 	to.JobNeeds = append(to.JobNeeds, b.JobNeeds...)
 	to.ProjectSyncs = append(to.ProjectSyncs, b.ProjectSyncs...)

@@ -17,6 +17,7 @@ type cursor struct {
 	Own      coverage        `json:"own"`                // /pipelines
 	Children coverage        `json:"children"`           // /pipelines?source=parent_pipeline
 	External *time.Time      `json:"external,omitempty"` // externals without updated_at: read down to this creation time
+	Deployed deployed        `json:"deployed,omitzero"`  // /deployments
 	Open     []ci.PipelineID `json:"open,omitempty"`     // to be asked for again whatever the lists say
 }
 

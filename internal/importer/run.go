@@ -28,6 +28,8 @@ type run struct {
 	bulkSize  *bulkSize // nil when GraphQL is not used
 	prober    *prober   // the same
 
+	environmentsUntold bool // GraphQL does not say who has environments
+
 	mu       sync.Mutex
 	sync     ci.Sync
 	errors   int64           // sync_errors so far
@@ -180,6 +182,9 @@ func (r *run) importAll(ctx context.Context) error {
 		if len(visits) == 0 && total > 0 && outage(last) {
 			return last // no project answered: that is no matter of one of them
 		}
+		if err := r.deployments(ctx, visits, until); err != nil {
+			return err
+		}
 		if len(visits) == 0 || !until.After(r.source.Since) || r.cut.Load() {
 			break
 		}
@@ -300,7 +305,7 @@ func (r *run) syncError(project *ci.ProjectID, code ci.Code, detail string) ci.S
 		Code: string(code), Detail: detail, At: r.now().UTC(),
 	}
 	switch code {
-	case ci.CIDisabledCode, ci.UnknownValue, ci.ProjectNotFound, ci.PlanFallback: // nothing is missing
+	case ci.CIDisabledCode, ci.UnknownValue, ci.ProjectNotFound, ci.PlanFallback, ci.DeploymentsForbidden: // nothing is missing
 	default:
 		r.serious = true
 	}
@@ -314,20 +319,24 @@ func (r *run) syncError(project *ci.ProjectID, code ci.Code, detail string) ci.S
 // The rows keep the word as it came.
 func (r *run) unknownWords(batch *store.Batch, p ci.Pipeline, jobs []ci.Job) {
 	report := func(s ci.Status, what string, id int64) {
-		if s.Known() {
-			return
-		}
-		r.mu.Lock()
-		known := r.words[string(s)]
-		r.words[string(s)] = true
-		r.mu.Unlock()
-		if !known {
-			batch.SyncErrors = append(batch.SyncErrors, r.syncError(&p.ProjectID, ci.UnknownValue,
-				fmt.Sprintf("%s %d has the status %q, which this weir does not know; it is stored as it came", what, id, s)))
+		if !s.Known() {
+			r.unknownWord(batch, p.ProjectID, string(s), fmt.Sprintf("%s %d", what, id))
 		}
 	}
 	report(p.Status, "pipeline", int64(p.ID))
 	for _, j := range jobs {
 		report(j.Status, "job", int64(j.ID))
+	}
+}
+
+// unknownWord reports a status that weir does not know, once a run.
+func (r *run) unknownWord(batch *store.Batch, project ci.ProjectID, word, whose string) {
+	r.mu.Lock()
+	known := r.words[word]
+	r.words[word] = true
+	r.mu.Unlock()
+	if !known {
+		batch.SyncErrors = append(batch.SyncErrors, r.syncError(&project, ci.UnknownValue,
+			fmt.Sprintf("%s has the status %q, which this weir does not know; it is stored as it came", whose, word)))
 	}
 }

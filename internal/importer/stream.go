@@ -245,6 +245,7 @@ func (v *visit) add(batch *store.Batch, b bundle) {
 		batch.Jobs = append(batch.Jobs, b.jobs...)
 		v.run.people.add(batch, b)
 		v.cursor.follow(b.id, b.open)
+		v.cursor.Deployed.stored(*b.pipeline, b.open)
 		v.run.unknownWords(batch, *b.pipeline, b.jobs)
 	}
 }

@@ -52,7 +52,7 @@ func TestSyncHoldsTheTruth(t *testing.T) {
 			plan := way.plan
 			for seed := range uint64(2) {
 				t.Run(fmt.Sprintf("%s/%s/seed %d", engine, way.name, seed), func(t *testing.T) {
-					w := gitlabtest.Generate(seed, gitlabtest.Size{Groups: 4, Projects: 8, PipelinesPerProject: 25, JobsPerPipeline: 5, Days: 40, Until: today})
+					w := gitlabtest.Generate(seed, gitlabtest.Size{Groups: 4, Projects: 8, PipelinesPerProject: 25, JobsPerPipeline: 5, Days: 40, Until: today, Environments: true})
 					h := newHarness(t, open(t), w)
 					if way.noGraphQL {
 						h.server.Fault(noGraphQL)
@@ -89,9 +89,9 @@ func TestSecondSyncAsksOnlyForWhatChanged(t *testing.T) {
 	w := gitlabtest.Uniform(3, 30, 4)
 	w.SetNow(today)
 	h := newHarness(t, openDuckDB(t), w)
-	const discovery, lists = 3, 3 * 3 // group, descendants, projects; three lists a project
+	const discovery, lists, deploys = 3, 3 * 3, 1 // group, descendants, projects; three lists a project; who deploys, where something changed
 	h.sync(t, importer.Options{Plan: importer.PlanDocumented})
-	if got, want := h.requests(), discovery+lists+3*30*3; got != want {
+	if got, want := h.requests(), discovery+lists+deploys+3*30*3; got != want {
 		t.Errorf("the first sync took %d requests, want %d: %v", got, want, h.server.RequestCount())
 	}
 	h.server.ResetRequests()
@@ -107,7 +107,7 @@ func TestSecondSyncAsksOnlyForWhatChanged(t *testing.T) {
 	newest := w.Projects[1].Pipelines[29].CreatedAt
 	w.AddPipeline(w.Projects[1], gitlabtest.PipelineSpec{At: newest.Add(time.Hour), Jobs: []gitlabtest.JobSpec{{Name: "a"}}})
 	h.sync(t, importer.Options{Plan: importer.PlanDocumented})
-	if got, want := h.requests(), discovery+lists+3; got != want {
+	if got, want := h.requests(), discovery+lists+deploys+3; got != want {
 		t.Errorf("one new pipeline took %d requests, want %d: %v", got, want, h.server.RequestCount())
 	}
 	h.compare(t)
@@ -115,7 +115,7 @@ func TestSecondSyncAsksOnlyForWhatChanged(t *testing.T) {
 	h.server.ResetRequests()
 	w.AddPipeline(w.Projects[2], gitlabtest.PipelineSpec{At: newest.Add(-time.Hour)})
 	h.sync(t, importer.Options{Plan: importer.PlanDocumented})
-	if got, want := h.requests(), discovery+lists+3+2; got != want {
+	if got, want := h.requests(), discovery+lists+deploys+3+2; got != want {
 		t.Errorf("one late pipeline took %d requests, want %d: %v", got, want, h.server.RequestCount())
 	}
 	h.compare(t)

@@ -27,7 +27,7 @@ type tables map[string]map[string]map[string]string
 // truth says what the store must hold about a world after a sync of the given
 // top-level groups.
 func truth(w *gitlabtest.World, in ci.InstanceID, base string) tables {
-	want := tables{"groups": {}, "projects": {}, "users": {}, "runners": {}, "pipelines": {}, "jobs": {}}
+	want := tables{"groups": {}, "projects": {}, "users": {}, "runners": {}, "pipelines": {}, "jobs": {}, "deployments": {}}
 	now := w.Now()
 	w.View(func() {
 		for _, g := range w.Groups {
@@ -59,6 +59,11 @@ func truth(w *gitlabtest.World, in ci.InstanceID, base string) tables {
 			if row.CIAccess == ci.CIEnabled {
 				for _, pl := range p.Pipelines {
 					want.addPipeline(in, base, w, now, p, pl)
+				}
+				if !p.DeploymentsForbidden {
+					for _, d := range p.Deployments {
+						want.addDeployment(in, base, p, d)
+					}
 				}
 			}
 		}
@@ -176,6 +181,28 @@ func (want tables) addJob(in ci.InstanceID, base string, w *gitlabtest.World, no
 	want.add("jobs", j.ID, row)
 }
 
+func (want tables) addDeployment(in ci.InstanceID, base string, p *gitlabtest.Project, d *gitlabtest.Deployment) {
+	row := ci.Deployment{
+		InstanceID: in, ID: ci.DeploymentID(d.ID), ProjectID: ci.ProjectID(p.ID), Environment: d.Environment.Name, Tier: &d.Environment.Tier,
+		SHA: &d.SHA, Source: "gitlab", IID: &d.IID, Ref: &d.Ref, Status: &d.Status, CreatedAt: ms(&d.CreatedAt), UpdatedAt: ms(&d.UpdatedAt),
+	}
+	if d.Job != nil {
+		row.JobID, row.PipelineID = new(ci.JobID(d.Job.ID)), new(ci.PipelineID(d.Job.PipelineID))
+	}
+	if d.User != nil {
+		row.UserID = new(ci.UserID(d.User.ID))
+		want.addUser(in, base, d.User, false)
+	}
+	if d.Status == "success" || d.Status == "failed" {
+		row.Success = new(d.Status == "success")
+		row.DeployedAt = ms(&d.UpdatedAt)
+		if d.Job != nil && d.Job.FinishedAt != nil {
+			row.DeployedAt = ms(d.Job.FinishedAt)
+		}
+	}
+	want.add("deployments", d.ID, row)
+}
+
 // addUser adds a user. Only the form inside of jobs says who is a bot.
 func (want tables) addUser(in ci.InstanceID, base string, u *gitlabtest.User, full bool) {
 	row := ci.User{InstanceID: in, ID: ci.UserID(u.ID), Username: u.Username, Name: &u.Name, State: &u.State, WebURL: new(base + "/" + u.Username)}
@@ -235,7 +262,7 @@ func list(l []string) []string {
 }
 
 // unmentioned are the columns that a world says nothing about.
-var unmentioned = map[string]bool{"synced_at": true, "deleted_at": true, "repository_id": true}
+var unmentioned = map[string]bool{"synced_at": true, "deleted_at": true, "repository_id": true, "service_id": true, "rule_id": true}
 
 // columns turns a row's struct into text by column. It reads the same tags as
 // the store, which has a test of its own that every field has its column.
@@ -281,7 +308,7 @@ func text(value any) string {
 func stored(ctx context.Context, t *testing.T, s *store.Store) tables {
 	t.Helper()
 	got := make(tables)
-	for _, table := range []string{"groups", "projects", "users", "runners", "pipelines", "jobs"} {
+	for _, table := range []string{"groups", "projects", "users", "runners", "pipelines", "jobs", "deployments"} {
 		got[table] = make(map[string]map[string]string)
 		statement := "SELECT * FROM " + table
 		if table != "users" && table != "runners" {
@@ -321,7 +348,7 @@ func stored(ctx context.Context, t *testing.T, s *store.Store) tables {
 // no longer be read.
 func compareTables(t *testing.T, want, got tables) {
 	t.Helper()
-	for _, table := range []string{"pipelines", "jobs"} {
+	for _, table := range []string{"pipelines", "jobs", "deployments"} {
 		maps.DeleteFunc(got[table], func(_ string, row map[string]string) bool {
 			p := want["projects"][row["project_id"]]
 			return p != nil && p["ci_access"] != "enabled"
@@ -338,6 +365,12 @@ func compareTables(t *testing.T, want, got tables) {
 			}
 		}
 	}
+	for id, row := range got["deployments"] {
+		// GitLab forgets with a deleted pipeline which job it was that deployed.
+		if w := want["deployments"][id]; w != nil && w["job_id"] == "NULL" {
+			w["job_id"], w["pipeline_id"], w["deployed_at"] = row["job_id"], row["pipeline_id"], row["deployed_at"]
+		}
+	}
 	coarsen(want, got)
 	for _, table := range []string{"users", "runners"} {
 		for id := range got[table] {
@@ -346,7 +379,7 @@ func compareTables(t *testing.T, want, got tables) {
 			}
 		}
 	}
-	for _, table := range []string{"groups", "projects", "users", "runners", "pipelines", "jobs"} {
+	for _, table := range []string{"groups", "projects", "users", "runners", "pipelines", "jobs", "deployments"} {
 		if diff := cmp.Diff(want[table], got[table]); diff != "" {
 			if len(diff) > 4000 {
 				diff = diff[:4000] + "\n…"

@@ -31,8 +31,16 @@ type visit struct {
 	builds                  *builds                // of both, in the plan keyset
 	followed                map[ci.PipelineID]bool // were open when the visit began
 	fetched                 map[ci.PipelineID]bool // in this visit
-	faults                  int                    // pipelines in a row that could not be read
-	fault                   *string                // code of the last thing that failed in this visit
+	deployRest              *walk                  // what is left of the deployments' backfill
+	deployRead              map[int64]seen[gitlab.Deployment]
+	deployClock             time.Time // GitLab's, at the last page of them
+	deployAsked             time.Time // the same when the catch-up began, less overlap
+	deployCaughtUp          bool
+	deployLags              bool               // one of them has yet to follow its job
+	deployFailed            bool               // not again in this visit
+	tiers                   map[string]*string // by environment; nil: not looked up
+	faults                  int                // pipelines in a row that could not be read
+	fault                   *string            // code of the last thing that failed in this visit
 }
 
 // newVisit takes up a project where the last visit left it.
@@ -44,6 +52,7 @@ func newVisit(r *run, project ci.Project, prior ci.ProjectSync, since time.Time)
 	v := &visit{
 		run: r, project: project, prior: prior, cursor: c, since: since,
 		followed: make(map[ci.PipelineID]bool), fetched: make(map[ci.PipelineID]bool),
+		deployRead: make(map[int64]seen[gitlab.Deployment]),
 	}
 	v.client = r.source.Client.Counting(&v.spent)
 	for _, id := range c.Open {

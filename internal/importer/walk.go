@@ -21,6 +21,7 @@ import (
 // top. One that is deleted moves nothing.
 type walk struct {
 	list   func(context.Context, gitlab.PipelineListOptions) pipelinePages
+	what   string    // what it lists, for errors; "": pipelines
 	source string    // "" or a source to ask for
 	floor  time.Time // inclusive
 	before time.Time // where to go on; zero: at the top
@@ -209,8 +210,9 @@ func (w *walk) check(item gitlab.PipelineListItem, updated time.Time, ok bool, a
 }
 
 func (w *walk) misfit(item gitlab.PipelineListItem, why string) error {
+	what := cmp.Or(w.what, "pipeline")
 	return &gitlab.Error{
-		Kind: gitlab.BadAnswer, Method: "GET", Endpoint: "/projects/:id/pipelines",
-		Message: fmt.Sprintf("pipeline %d does not belong into the list that was asked for: %s", item.ID, why),
+		Kind: gitlab.BadAnswer, Method: "GET", Endpoint: "/projects/:id/" + what + "s",
+		Message: fmt.Sprintf("%s %d does not belong into the list that was asked for: %s", what, item.ID, why),
 	}
 }

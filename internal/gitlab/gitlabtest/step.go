@@ -32,7 +32,13 @@ func (w *World) Step(r *rand.Rand) string {
 	kind := r.IntN(100)
 	switch {
 	case pl == nil || kind < 20:
-		started := w.StartPipeline(p, stepSpec(r))
+		spec := stepSpec(r)
+		w.View(func() {
+			if len(p.Environments) > 0 { // one that deploys goes on doing so
+				spec.Jobs[len(spec.Jobs)-1].Environment = p.Environments[0].Name
+			}
+		})
+		started := w.StartPipeline(p, spec)
 		return fmt.Sprintf("start pipeline %d of %s", started.ID, p.FullPath)
 	case kind < 75 && j != nil:
 		return w.stepJob(r, pl, j)
