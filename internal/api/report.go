@@ -36,6 +36,7 @@ type Report struct {
 	AsOf      time.Time        `json:"as_of"`
 	Precision string           `json:"precision" doc:"s where a row took part whose times are cut to seconds, else ms"`
 	Overlap   bool             `json:"overlap" doc:"whether a row may count under several: then rows do not add up"`
+	Measured  bool             `json:"measured" doc:"whether the rows were put together from what weir keeps for this metric; sql gives the same from published tables"`
 	Columns   []metric.Column  `json:"columns" doc:"the keys of the rows, in order"`
 	Rows      []map[string]any `json:"rows" doc:"the dimensions' values and the metric's; with compare also previous, of the same keys, or null"`
 	Partial   *metric.Partial  `json:"partial" doc:"what may be missing; null when nothing is known to be"`

@@ -26,10 +26,13 @@ type Table struct {
 	// Precision is s where a row whose times are cut to seconds took part, else ms.
 	Precision ci.TimePrecision
 	Overlap   bool // rows may share what they count: they do not add up to the undivided answer
-	Columns   []Column
-	Rows      []Row
-	Partial   *Partial // nil: nothing is known to be missing
-	SQL       string   // runs as it is in weir query
+	// Measured says that the rows were put together from what the store keeps for
+	// this metric; SQL gives the same from published tables.
+	Measured bool
+	Columns  []Column
+	Rows     []Row
+	Partial  *Partial // nil: nothing is known to be missing
+	SQL      string   // runs as it is in weir query
 	// Facts are what some metrics say of the answer as a whole.
 	Facts      []Cell
 	Definition Definition
@@ -109,6 +112,7 @@ func (t Table) MarshalJSON() ([]byte, error) {
 		{"as_of", timeText(t.AsOf)},
 		{"precision", t.Precision},
 		{"overlap", t.Overlap},
+		{"measured", t.Measured},
 		{"columns", t.Columns},
 		{"rows", rows},
 		{"partial", t.Partial},
@@ -190,6 +194,8 @@ type result struct {
 	names  []string // of the metric's own keys
 	facts  []Cell
 	coarse bool
+
+	measured bool // whether the second statement gave the rows
 }
 
 // answer runs the question's statement and makes rows of its answer.
@@ -199,6 +205,12 @@ func (e *Engine) answer(ctx context.Context, v *store.View, q *question) (result
 		return result{}, err
 	}
 	r := result{sql: sql}
+	if q.measured != "" && q.fitsMeasured() { // the previous period may have no whole day
+		r.measured = true
+		if sql, err = q.renderMeasured(e.files); err != nil {
+			return result{}, err
+		}
+	}
 	columns, rows, err := v.Select(ctx, sql)
 	if err != nil {
 		return result{}, fmt.Errorf("metric %s: %w\n%s", q.metric.name, err, sql)

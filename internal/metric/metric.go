@@ -56,6 +56,7 @@ type defined struct {
 	metric
 	definition Definition
 	text       string
+	measured   string // its second statement (measured.go); "": none
 }
 
 // Query is a question, in the words in which people ask it.
@@ -94,7 +95,11 @@ func newEngine(c Config, list []metric, files fs.FS) (*Engine, error) {
 		if err != nil {
 			return nil, err
 		}
-		e.metrics = append(e.metrics, defined{m, d, text})
+		measured, err := measuredText(files, m)
+		if err != nil {
+			return nil, err
+		}
+		e.metrics = append(e.metrics, defined{m, d, text, measured})
 	}
 	return e, nil
 }
@@ -148,7 +153,11 @@ func (e *Engine) Answer(ctx context.Context, query Query) (Table, error) {
 		t.By = append(t.By, d.name)
 		t.Overlap = t.Overlap || d.over(m.over).many()
 	}
+	e.catchUp(ctx, q)
 	err = e.store.View(ctx, func(v *store.View) error {
+		if err := q.settleMeasured(ctx, v); err != nil {
+			return err
+		}
 		if q.run != nil {
 			if err := e.findRun(ctx, v, q); err != nil {
 				return err
@@ -176,6 +185,7 @@ func (e *Engine) Answer(ctx context.Context, query Query) (Table, error) {
 		if e.costs != nil && slices.ContainsFunc(t.Columns, func(c Column) bool { return c.Unit == "money" }) {
 			t.Currency = e.costs.Currency
 		}
+		t.Measured = result.measured
 		if result.coarse {
 			t.Precision = ci.Seconds
 		}
@@ -192,7 +202,9 @@ func (e *Engine) Answer(ctx context.Context, query Query) (Table, error) {
 
 // read reads a question and refuses what does not fit the metric.
 func (e *Engine) read(m defined, query Query) (*question, error) {
-	q := &question{metric: m.metric, text: m.text, now: e.now().UTC().Truncate(time.Microsecond), costs: e.costs, others: e.named}
+	q := &question{
+		metric: m.metric, text: m.text, measured: m.measured, now: e.now().UTC().Truncate(time.Microsecond), costs: e.costs, others: e.named,
+	}
 	var err error
 	if q.window, err = readWindow(query.From, query.To, query.TZ, q.now); err != nil {
 		return nil, err

@@ -89,6 +89,9 @@ type onPath struct {
 
 // paths makes critical paths of the rows of jobs: of one run, or of many.
 func (e *Engine) paths(ctx context.Context, v *store.View, q *question) (result, error) {
+	if q.measured != "" {
+		return e.measuredPaths(ctx, v, q)
+	}
 	plain := *q
 	plain.by = nil // the name is a job's, and the statement is over runs
 	sql, err := plain.render(e.files)
@@ -225,31 +228,25 @@ func (run *pathRun) add(row []any) bool {
 	if first, ok := run.stages[p.Stage]; !ok || p.ID < first {
 		run.stages[p.Stage] = p.ID
 	}
-	queued, hasQueued := row[5].(time.Time)
-	waited, hasWaited := row[6].(float64)
-	started, hasStarted := row[7].(time.Time)
-	finished, hasFinished := row[8].(time.Time)
-	downstream, hasDownstream := row[9].(time.Time)
-	if hasStarted {
-		p.Started = &started
-	}
-	p.Finished = finished
-	switch {
-	case !hasFinished:
+	p.Started = optional[time.Time](row[7])
+	finished := optional[time.Time](row[8])
+	if finished == nil {
 		return false
-	case p.Kind == ci.Bridge && hasDownstream:
-		p.Ready = downstream
-	case p.Kind != ci.Build || !hasStarted:
-		return false
-	case hasQueued:
-		p.Ready = queued
-	case hasWaited:
-		p.Ready = started.Add(-time.Duration(waited * float64(time.Second)))
-	default:
-		p.Ready = started
 	}
+	ready, ok := ci.ReadyAt(p.Kind, optional[time.Time](row[5]), optional[float64](row[6]), p.Started, optional[time.Time](row[9]))
+	if !ok {
+		return false
+	}
+	p.Ready, p.Finished = ready, *finished
 	run.pieces = append(run.pieces, p)
 	return p.Coarse
+}
+
+func optional[T any](v any) *T {
+	if known, ok := v.(T); ok {
+		return &known
+	}
+	return nil
 }
 
 // needs gives what jobs need, by run and job, where that was fetched.

@@ -13,8 +13,8 @@ import (
 // daily is a series of days of one job or of the runs of one project.
 type daily struct {
 	instance, project int64
-	name              any // base_name; nil: runs
-	days              []string
+	name              any         // base_name; nil: runs
+	days              []time.Time // midnights in UTC, whatever the zone
 	levels            []ci.Level
 }
 
@@ -29,24 +29,23 @@ func (e *Engine) shifts(ctx context.Context, v *store.View, q *question) (result
 	if err != nil {
 		return result{}, err
 	}
-	var current *daily
 	var found []Row
 	var places []beside
-	end := func() {
-		if current == nil || !q.wantsSeries(current.name) {
+	err = e.series(ctx, v, q, &r, func(d *daily) {
+		if !q.wantsSeries(d.name) {
 			return
 		}
-		for _, s := range ci.Shifts(current.levels) {
+		for _, s := range ci.Shifts(d.levels) {
 			n := int64(0)
-			for _, level := range current.levels {
+			for _, level := range d.levels {
 				n += level.N
 			}
-			path := paths[[2]int64{current.instance, current.project}]
+			path, day := paths[[2]int64{d.instance, d.project}], d.days[s.At].Format(time.DateOnly)
 			found = append(found, Row{
 				Cells: []Cell{
 					{"project", path},
-					{"base_name", current.name},
-					{"day", current.days[s.At]},
+					{"base_name", d.name},
+					{"day", day},
 					{"n", n},
 					{"before", s.Before},
 					{"after", s.After},
@@ -54,27 +53,14 @@ func (e *Engine) shifts(ctx context.Context, v *store.View, q *question) (result
 					{"sha_before", nil},
 					{"sha_after", nil},
 				},
-				sort: []any{path, current.name, current.days[s.At], current.instance, current.project},
+				sort: []any{path, d.name, day, d.instance, d.project},
 			})
-			places = append(places, beside{current.instance, current.project, current.name, current.days[s.At]})
+			places = append(places, beside{d.instance, d.project, d.name, d.days[max(0, s.At-1)], d.days[s.At]})
 		}
-	}
-	err = v.Each(ctx, sql, nil, func(row []any) error {
-		instance, project, name := row[0].(int64), row[1].(int64), row[2]
-		if current == nil || current.instance != instance || current.project != project || current.name != name {
-			end()
-			current = &daily{instance: instance, project: project, name: name}
-		}
-		current.days = append(current.days, row[3].(string))
-		median, _ := row[5].(float64)
-		current.levels = append(current.levels, ci.Level{Median: median, N: row[4].(int64)})
-		r.coarse = r.coarse || row[6] == true
-		return nil
 	})
 	if err != nil {
-		return result{}, fmt.Errorf("metric %s: %w\n%s", q.metric.name, err, sql)
+		return result{}, err
 	}
-	end()
 	for i := range found {
 		for side, cell := range map[string]int{"before": 7, "after": 8} {
 			sha, err := e.shaBeside(ctx, v, q, places[i], side)
@@ -87,6 +73,39 @@ func (e *Engine) shifts(ctx context.Context, v *store.View, q *question) (result
 	slices.SortStableFunc(found, func(a, b Row) int { return compareValues(a.sort, b.sort) })
 	r.rows = found
 	return r, nil
+}
+
+// series gives the series that are looked at, days in order.
+func (e *Engine) series(ctx context.Context, v *store.View, q *question, r *result, f func(*daily)) error {
+	if q.measured != "" {
+		return e.measuredSeries(ctx, v, q, r, f)
+	}
+	var current *daily
+	err := v.Each(ctx, r.sql, nil, func(row []any) error {
+		instance, project, name := row[0].(int64), row[1].(int64), row[2]
+		if current == nil || current.instance != instance || current.project != project || current.name != name {
+			if current != nil {
+				f(current)
+			}
+			current = &daily{instance: instance, project: project, name: name}
+		}
+		day, err := time.Parse(time.DateOnly, row[3].(string))
+		if err != nil {
+			return err
+		}
+		current.days = append(current.days, day)
+		median, _ := row[5].(float64)
+		current.levels = append(current.levels, ci.Level{Median: median, N: row[4].(int64)})
+		r.coarse = r.coarse || row[6] == true
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("metric %s: %w\n%s", q.metric.name, err, r.sql)
+	}
+	if current != nil {
+		f(current)
+	}
+	return nil
 }
 
 // wantsSeries says whether the filter by base_name, if there is one, lets a
@@ -106,21 +125,25 @@ func (q *question) wantsSeries(name any) bool {
 type beside struct {
 	instance, project int64
 	name              any
-	day               string
+	last, first       time.Time // days: the last of the level before, the first of the new one
 }
 
 // shaBeside gives the commit of the last run before the day, or of the first
 // since; nil where GitLab gave none.
 func (e *Engine) shaBeside(ctx context.Context, v *store.View, q *question, at beside, side string) (any, error) {
-	day, err := time.Parse(time.DateOnly, at.day)
-	if err != nil {
-		return nil, err
-	}
-	begins := timestamp(q.window.instant(day))
-	bound, order := "< "+begins, "DESC"
+	// Both days have runs, so no others need be looked at.
+	day, order := at.last, "DESC"
 	if side == "after" {
-		bound, order = ">= "+begins, "ASC"
+		day, order = at.first, "ASC"
 	}
+	near := *q
+	if begins := q.window.instant(day); begins.After(near.window.From) {
+		near.window.From = begins
+	}
+	if ends := q.window.instant(day.AddDate(0, 0, 1)); ends.Before(near.window.To) {
+		near.window.To = ends
+	}
+	q = &near
 	text := "WITH runs AS (\n/*runs*/\n)\nSELECT x.sha FROM runs x WHERE x.status IN ('success', 'failed') AND x.duration_seconds IS NOT NULL"
 	over := overSeries
 	s := &statement{files: e.files}
@@ -131,8 +154,8 @@ func (e *Engine) shaBeside(ctx context.Context, v *store.View, q *question, at b
 			" AND x.duration_seconds IS NOT NULL AND x.base_name = " + s.token(quote(name))
 		over = overAttempts
 	}
-	text += fmt.Sprintf(" AND x.instance_id = %d AND x.project_id = %d AND x.created_at %s\nORDER BY x.created_at %s, x.id %s LIMIT 1",
-		at.instance, at.project, bound, order, order)
+	text += fmt.Sprintf(" AND x.instance_id = %d AND x.project_id = %d\nORDER BY x.created_at %s, x.id %s LIMIT 1",
+		at.instance, at.project, order, order)
 	sql, err := s.finish(s.fill(q, over, text))
 	if err != nil {
 		return nil, err

@@ -20,6 +20,7 @@ import (
 //	/*joins*/            the tables that those and the filters are read from
 //	/*filters*/          conditions, each with AND before it
 //	/*attempts of runs*/ the rows of attempts, in a statement over runs
+//	/*days of runs*/     measured days of jobs, in a statement over runs
 //	/*by*/               the names of the values, and a comma
 //	/*group by*/         GROUP BY and those names; nothing in an undivided answer
 //	/*keys,*/            those names and a comma, within a GROUP BY of the metric's own
@@ -42,6 +43,7 @@ import (
 type question struct {
 	metric   metric
 	text     string
+	measured string // the second statement (measured.go); "": none, or it does not fit
 	window   Window
 	back     time.Duration // how far the calendar is set back; buckets are named as if it were not
 	buckets  []bucket
@@ -84,13 +86,16 @@ func (s *statement) finish(sql string) (string, error) {
 }
 
 var (
-	relationMark = regexp.MustCompile(`(?m)^([ ]*)/\*(runs|attempts|failed|deployments|judged|waited)\*/`)
+	relationMark = regexp.MustCompile(`(?m)^([ ]*)/\*(runs|attempts|failed|deployments|judged|waited|days)\*/`)
 	unlessMark   = regexp.MustCompile(`(?m)^/\*unless ([a-z_]+)\*/(.*)\n?`)
 	variableMark = regexp.MustCompile(`:([a-z_]+)`)
 )
 
-// attemptsOfRuns marks attempts in a statement over runs.
-const attemptsOfRuns = "/*attempts of runs*/"
+// These mark what concerns jobs in a statement over runs.
+const (
+	attemptsOfRuns = "/*attempts of runs*/"
+	daysOfRuns     = "/*days of runs*/"
+)
 
 // render writes the statement of a question.
 func (q *question) render(files fs.FS) (string, error) {
@@ -102,6 +107,9 @@ func (q *question) render(files fs.FS) (string, error) {
 func (s *statement) fill(q *question, over grain, text string) string {
 	if strings.Contains(text, attemptsOfRuns) {
 		text = strings.ReplaceAll(text, attemptsOfRuns, s.fill(q, overAttempts, "/*attempts*/"))
+	}
+	if strings.Contains(text, daysOfRuns) {
+		text = strings.ReplaceAll(text, daysOfRuns, s.fill(q, overAttempts, "/*days*/"))
 	}
 	text = relationMark.ReplaceAllStringFunc(text, func(mark string) string {
 		found := relationMark.FindStringSubmatch(mark)
@@ -157,7 +165,16 @@ func (s *statement) fill(q *question, over grain, text string) string {
 	text = strings.NewReplacer("{row}", over.row, "{pipeline}", over.pipeline, "{pipe}", over.pipe, "{at}", over.at,
 		"{reason}", over.reason()).Replace(text)
 	return variableMark.ReplaceAllStringFunc(text, func(name string) string {
+		first, after := q.wholeDays()
 		switch name[1:] {
+		case "whole_from":
+			return timestamp(first)
+		case "whole_to":
+			return timestamp(after)
+		case "first_day":
+			return "DATE " + quote(first.Format(time.DateOnly))
+		case "after_day":
+			return "DATE " + quote(after.Format(time.DateOnly))
 		case "from":
 			return timestamp(q.window.From)
 		case "to":

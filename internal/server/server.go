@@ -248,6 +248,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		return nil
 	})
 	group.Go(func() error { s.engine.keepMapped(serving); return nil })
+	group.Go(func() error { s.engine.keepMeasured(serving); return nil })
 	group.Go(func() error {
 		<-serving.Done()
 		// First the imports: who follows one hears its end.

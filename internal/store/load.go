@@ -12,8 +12,9 @@ import (
 // values are in the order of the table's columns: nil, bool, int64, float64,
 // string (JSON too), time.Time in UTC or []string. A row of a key that is stored
 // already follows the table's rule of which is newer. Nothing that follows from
-// other rows (links, tombstones below) is looked at: that is Apply's. Internal
-// for a table that there is none of, or a row of another length.
+// other rows (links, tombstones below) is looked at: that is Apply's; but what is
+// kept for metrics is marked. Internal for a table that there is none of, or a
+// row of another length.
 func (s *Store) Load(ctx context.Context, table string, rows [][]any) error {
 	t, ok := TableByName(table)
 	if !ok || t.IsView() {
@@ -28,8 +29,10 @@ func (s *Store) Load(ctx context.Context, table string, rows [][]any) error {
 		return nil
 	}
 	err := s.engine.write(ctx, func(w writer) error {
-		_, err := writeTable(ctx, w, &load{t, layers(&t, rows)})
-		return err
+		if _, err := writeTable(ctx, w, &load{t, layers(&t, rows)}); err != nil {
+			return err
+		}
+		return markMeasured(ctx, w, &t, rows)
 	})
 	if err != nil {
 		return s.engine.problem(err)

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"slices"
 
 	"github.com/weirhq/weir/internal/ci"
 )
@@ -10,7 +9,8 @@ import (
 // Which pipelines the catalog's rules have not seen as they are now stands in
 // catalog_dirty, written in the transaction that changes them: a kill between
 // an import and its mapping forgets nothing. What rules see of a project is
-// compared instead (mapping.go), because every sync writes every project.
+// compared instead (mapping.go), because every sync writes every project. What
+// is kept for metrics (measure.go) is marked beside it.
 
 const markDirty = `INSERT INTO catalog_dirty (instance_id, pipeline_id)
 SELECT $1, id FROM unnest(CAST($2 AS BIGINT[])) AS t(id) ON CONFLICT DO NOTHING`
@@ -35,13 +35,14 @@ func mark(ctx context.Context, w writer, b *Batch) error {
 			changed[d.InstanceID] = append(changed[d.InstanceID], int64(*d.PipelineID))
 		}
 	}
-	for instance, ids := range changed {
-		slices.Sort(ids)
-		if _, err := w.exec(ctx, markDirty, int64(instance), slices.Compact(ids)); err != nil {
-			return err
-		}
+	if err := markIn(ctx, w, markDirty, changed); err != nil {
+		return err
 	}
-	return nil
+	for i := range b.JobNeeds {
+		n := &b.JobNeeds[i]
+		changed[n.InstanceID] = append(changed[n.InstanceID], int64(n.PipelineID))
+	}
+	return markIn(ctx, w, measureDirty, changed)
 }
 
 // PendingMappings says whether pipelines wait for the catalog's rules.

@@ -1,0 +1,227 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/weirhq/weir/internal/ci"
+)
+
+// The temporary tables of a measuring, in the order in which they come about:
+//
+//	fresh_pipeline  the pipelines to look at: marked ones, and those whose bridges
+//	                started a marked one
+//	fresh_job       their jobs
+//	fresh_commit    what they ran on, and which bridge started them
+//	fresh_shared    pipelines on whose commit, of its project and kind of ref, several ran
+//	fresh_twice     the job names of which a pipeline has several attempts
+//	fresh_day       the days of their attempts, before and after
+//	stage_fresh_path what of their jobs is on a critical path
+
+// utcDay is the SQL of a time's UTC date. Arithmetic on numbers, because DuckDB's
+// on times with zones goes through a calendar.
+func utcDay(at string) string {
+	return "DATE '1970-01-01' + CAST(floor(CAST(extract(epoch FROM " + at + ") AS double precision) / 86400) AS integer)"
+}
+
+const (
+	freshPipelines = `SELECT instance_id, pipeline_id FROM measure_dirty ORDER BY instance_id, pipeline_id DESC LIMIT %d`
+
+	// A bridge's piece of a path begins when its downstream pipeline was created.
+	freshUpstream = `INSERT INTO fresh_pipeline SELECT DISTINCT j.instance_id, j.pipeline_id
+		FROM jobs j JOIN fresh_pipeline f ON f.instance_id = j.instance_id AND f.pipeline_id = j.downstream_pipeline_id
+		WHERE j.downstream_pipeline_id IS NOT NULL
+			AND NOT EXISTS (SELECT 1 FROM fresh_pipeline k WHERE k.instance_id = j.instance_id AND k.pipeline_id = j.pipeline_id)`
+
+	freshJobs = `SELECT j.instance_id, j.pipeline_id, j.project_id, j.id, j.name, j.base_name, j.stage, j.kind, j.status, j.failure_reason, j.created_at,
+			j.queued_at, j.queued_seconds, j.started_at, j.finished_at, j.downstream_pipeline_id, coalesce(j.time_precision = 's', false) AS coarse
+		FROM jobs j JOIN fresh_pipeline f ON f.instance_id = j.instance_id AND f.pipeline_id = j.pipeline_id`
+
+	freshCommits = `SELECT p.instance_id, p.id AS pipeline_id, p.project_id, p.sha, p.ref_type, b.name AS child
+		FROM fresh_pipeline f JOIN pipelines p ON p.instance_id = f.instance_id AND p.id = f.pipeline_id
+		LEFT JOIN (SELECT j.instance_id, j.downstream_pipeline_id, min(j.name) AS name
+			FROM jobs j JOIN fresh_pipeline k ON k.instance_id = j.instance_id AND k.pipeline_id = j.downstream_pipeline_id
+			WHERE j.kind = 'bridge' AND j.downstream_pipeline_id IS NOT NULL
+			GROUP BY j.instance_id, j.downstream_pipeline_id) b
+			ON b.instance_id = p.instance_id AND b.downstream_pipeline_id = p.id AND p.source = 'parent_pipeline'`
+
+	freshShared = `SELECT instance_id, pipeline_id FROM (
+			SELECT p.instance_id, p.id AS pipeline_id, count(*) OVER (PARTITION BY p.instance_id, p.project_id, p.sha, p.ref_type) AS n
+			FROM pipelines p JOIN (SELECT DISTINCT instance_id, project_id, sha, ref_type FROM fresh_commit WHERE sha IS NOT NULL) c
+				ON c.instance_id = p.instance_id AND c.project_id = p.project_id AND c.sha = p.sha AND c.ref_type = p.ref_type) x
+		WHERE n > 1`
+
+	freshTwice = `SELECT instance_id, pipeline_id, name FROM {attempts} GROUP BY instance_id, pipeline_id, name HAVING count(*) > 1`
+
+	// What belongs to no pipeline that is stored has no commit, and is not alone.
+	freshAttempts = `INSERT INTO measure_attempts (instance_id, pipeline_id, project_id, day, name, base_name, stage, ref_type, sha, child, created_at, id,
+			passed, broke, coarse, alone)
+		SELECT j.instance_id, j.pipeline_id, j.project_id, {day}, j.name, j.base_name, j.stage, c.ref_type, c.sha, c.child, j.created_at, j.id,
+			j.status = 'success', j.status = 'failed' AND coalesce(j.failure_reason, '') IN ({reasons}), j.coarse,
+			c.sha IS NOT NULL AND s.pipeline_id IS NULL AND t.pipeline_id IS NULL
+		FROM fresh_job j
+		LEFT JOIN fresh_commit c ON c.instance_id = j.instance_id AND c.pipeline_id = j.pipeline_id
+		LEFT JOIN fresh_shared s ON s.instance_id = j.instance_id AND s.pipeline_id = j.pipeline_id
+		LEFT JOIN fresh_twice t ON t.instance_id = j.instance_id AND t.pipeline_id = j.pipeline_id AND t.name = j.name
+		WHERE {attempted}`
+
+	freshAccompanied = `UPDATE measure_attempts SET alone = false FROM fresh_shared s
+		WHERE measure_attempts.instance_id = s.instance_id AND measure_attempts.pipeline_id = s.pipeline_id AND measure_attempts.alone`
+
+	// The population of change_points, but for runs, of which there are fewer.
+	freshDays = `INSERT INTO measure_days (day, instance_id, project_id, base_name, n, median, coarse)
+		SELECT {day}, instance_id, project_id, base_name, count(*), percentile_cont(0.5) WITHIN GROUP (ORDER BY duration_seconds), coalesce(bool_or(time_precision = 's'), false)
+		FROM jobs
+		WHERE kind = 'build' AND status = 'success' AND retried IS NOT TRUE AND started_at IS NOT NULL AND finished_at IS NOT NULL
+			AND duration_seconds IS NOT NULL AND created_at >= $1 AND created_at < $2
+		GROUP BY {day}, instance_id, project_id, base_name`
+
+	freshPaths = `INSERT INTO measure_paths (instance_id, pipeline_id, base_name, seconds, coarse)
+		SELECT j.instance_id, j.pipeline_id, j.base_name, sum(p.seconds), bool_or(j.coarse)
+		FROM (SELECT j.*, d.created_at AS downstream_at FROM fresh_job j
+			LEFT JOIN pipelines d ON d.instance_id = j.instance_id AND d.id = j.downstream_pipeline_id) j
+		LEFT JOIN stage_fresh_path p ON p.instance_id = j.instance_id AND p.id = j.id
+		WHERE j.finished_at IS NOT NULL AND (j.kind = 'build' AND j.started_at IS NOT NULL OR j.kind = 'bridge' AND j.downstream_at IS NOT NULL)
+		GROUP BY j.instance_id, j.pipeline_id, j.base_name`
+)
+
+// freshPath describes the staging table of that name.
+func freshPath() Table {
+	return Table{Name: "fresh_path", Columns: []Column{number("instance_id"), number("id"), {Name: "seconds", Type: Double}}}
+}
+
+// measuring is one call of Measure under way, within its transaction.
+type measuring struct {
+	w       writer
+	dialect dialect
+}
+
+func (m *measuring) work(ctx context.Context, limit int) error {
+	const attempted = "j.kind = 'build' AND j.status IN ('success', 'failed') AND j.created_at IS NOT NULL" // the population of flaky_jobs
+	reasons := quoteTexts(append(ci.FailureReasons(ci.FailureCode), ci.FailureReasons(ci.FailureTimeout)...))
+	filled := strings.NewReplacer("{day}", utcDay("j.created_at"), "{attempts}", "fresh_job j WHERE "+attempted, "{attempted}", attempted, "{reasons}", reasons)
+	const ofFresh = " WHERE EXISTS (SELECT 1 FROM fresh_pipeline f WHERE f.instance_id = %[1]s.instance_id AND f.pipeline_id = %[1]s.pipeline_id)"
+	for _, step := range []struct{ name, sql string }{
+		{"fresh_pipeline", fmt.Sprintf(freshPipelines, limit)},
+		{"", freshUpstream},
+		{"fresh_day", "SELECT DISTINCT day FROM measure_attempts" + fmt.Sprintf(ofFresh, "measure_attempts")},
+		{"", "DELETE FROM measure_attempts" + fmt.Sprintf(ofFresh, "measure_attempts")},
+		{"", "DELETE FROM measure_paths" + fmt.Sprintf(ofFresh, "measure_paths")},
+		{"fresh_job", freshJobs},
+		{"fresh_commit", freshCommits},
+		{"fresh_shared", freshShared},
+		{"fresh_twice", filled.Replace(freshTwice)},
+		{"", filled.Replace(freshAttempts)},
+		{"", freshAccompanied},
+		{"", filled.Replace("INSERT INTO fresh_day SELECT DISTINCT {day} FROM {attempts}")},
+	} {
+		if err := m.step(ctx, step.name, step.sql); err != nil {
+			return err
+		}
+	}
+	if err := m.days(ctx); err != nil {
+		return err
+	}
+	if err := m.paths(ctx); err != nil {
+		return err
+	}
+	for _, statement := range []string{
+		"DELETE FROM measure_dirty" + fmt.Sprintf(ofFresh, "measure_dirty"),
+		"DROP TABLE fresh_pipeline", "DROP TABLE fresh_day", "DROP TABLE fresh_job", "DROP TABLE fresh_commit", "DROP TABLE fresh_shared", "DROP TABLE fresh_twice",
+	} {
+		if err := m.step(ctx, "", statement); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// step runs a statement, whose rows become a temporary table where that has a name.
+func (m *measuring) step(ctx context.Context, name, sql string) error {
+	if name == "" {
+		if _, err := m.w.exec(ctx, sql); err != nil {
+			return fmt.Errorf("%s: %w", sql, err)
+		}
+		return nil
+	}
+	if _, err := m.w.exec(ctx, "CREATE TEMP TABLE "+name+" AS "+sql); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	if m.dialect.engine == "duckdb" {
+		return nil
+	}
+	// PostgreSQL guesses badly of what it has not counted.
+	_, err := m.w.exec(ctx, "ANALYZE "+name)
+	return err
+}
+
+// days computes the days of fresh_day anew, neighbours together.
+func (m *measuring) days(ctx context.Context) error {
+	var first, after time.Time // [first, after): neighbours so far
+	write := func() error {
+		if first.IsZero() {
+			return nil
+		}
+		if _, err := m.w.exec(ctx, "DELETE FROM measure_days WHERE day >= CAST($1 AS date) AND day < CAST($2 AS date)",
+			first.Format(time.DateOnly), after.Format(time.DateOnly)); err != nil {
+			return err
+		}
+		_, err := m.w.exec(ctx, strings.ReplaceAll(freshDays, "{day}", utcDay("created_at")), first, after)
+		return err
+	}
+	var days []string
+	err := eachRow(ctx, m.w, "SELECT DISTINCT day FROM fresh_day ORDER BY day", func(row []any) error {
+		days = append(days, row[0].(string))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, text := range days {
+		day, err := time.Parse(time.DateOnly, text)
+		if err != nil {
+			return err
+		}
+		if !day.Equal(after) {
+			if err := write(); err != nil {
+				return err
+			}
+			first = day
+		}
+		after = day.AddDate(0, 0, 1)
+	}
+	return write()
+}
+
+// eachRow runs f on every row of an answer within a transaction.
+func eachRow(ctx context.Context, r reader, sql string, f func(row []any) error) error {
+	cursor, err := r.rows(ctx, sql)
+	if err != nil {
+		return err
+	}
+	defer cursor.close()
+	for {
+		row, err := cursor.next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := f(row); err != nil {
+			return err
+		}
+	}
+}
+
+func quoteTexts(list []string) string {
+	quoted := make([]string, len(list))
+	for i, text := range list {
+		quoted[i] = quoteText(text)
+	}
+	return strings.Join(quoted, ", ")
+}
