@@ -31,6 +31,7 @@ type settingKind struct {
 	usage     string
 	secret    bool // never shown, and never a flag: process lists show those
 	noFile    bool // cannot stand in weir.env
+	asks      bool // it changes how much GitLab is asked, so doc/gentle.md has it
 }
 
 func settingKinds() []settingKind {
@@ -41,11 +42,11 @@ func settingKinds() []settingKind {
 		{name: "secret-key-file", usage: "file of the key that seals credentials (default secret.key in the data directory)"},
 		{name: "log-level", fallback: "error", usage: "what is logged to stderr: debug, info, warn or error (weir serve: info)"},
 		{name: "listen", fallback: "127.0.0.1:8080", usage: "address that weir serve listens on"},
-		{name: "plan", fallback: "auto", usage: "how rows are fetched: auto (the fewest requests), documented, keyset (jobs exact, a hundred a request) or graphql (times in whole seconds)"},
-		{name: "max-requests-per-minute", usage: "hard ceiling of requests to GitLab a credential, fractions allowed (default GitLab's own limits)"},
-		{name: "quiet-hours", usage: "when what weir does by itself keeps low: '08:00-18:00 Mon-Fri Europe/Berlin', several with ; between them (default none)"},
-		{name: "quiet-requests-per-minute", fallback: "0", usage: "ceiling of background requests to GitLab a credential in quiet hours, fractions allowed; 0 pauses them"},
-		{name: "interval", fallback: "60s", usage: "pause between two imports of weir sync --watch"},
+		{name: "plan", fallback: "auto", usage: "how rows are fetched: auto (the fewest requests), documented, keyset (jobs exact, a hundred a request) or graphql (times in whole seconds)", asks: true},
+		{name: "max-requests-per-minute", usage: "hard ceiling of requests to GitLab a credential, fractions allowed (default GitLab's own limits)", asks: true},
+		{name: "quiet-hours", usage: "when what weir does by itself keeps low: '08:00-18:00 Mon-Fri Europe/Berlin', several with ; between them (default none)", asks: true},
+		{name: "quiet-requests-per-minute", fallback: "0", usage: "ceiling of background requests to GitLab a credential in quiet hours, fractions allowed; 0 pauses them", asks: true},
+		{name: "interval", fallback: "60s", usage: "pause between two imports of weir sync --watch", asks: true},
 		{name: "token", usage: "GitLab token for weir connect", secret: true},
 		{name: "token-file", usage: "file that holds the GitLab token"},
 		{name: "gitlab-token-file", usage: "file that holds the token of the gitlab connection made by --with-gitlab"},

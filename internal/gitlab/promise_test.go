@@ -41,8 +41,8 @@ func TestGoodGuest(t *testing.T) {
 		{"120 a minute", general(120, time.Minute), nil, 0, 600, 600 / 72., 1.05, 0},
 		{"2000 a minute", general(2000, time.Minute), nil, 0, 3600, 3600 / 1200., 1.05, 0},
 		{"7200 an hour", general(7200, time.Hour), nil, 0, 2160, 2160 / 72., 1.05, 0},
-		{"300 an hour", general(300, time.Hour), nil, 0, 720, 240, 1.3, 0},
-		{"50 an hour", general(50, time.Hour), nil, 0, 120, 240, 1.3, 0},
+		{"300 an hour", general(300, time.Hour), nil, 0, 720, 240, 1.1, 0},
+		{"50 an hour", general(50, time.Hour), nil, 0, 120, 240, 1.1, 0},
 		{"2000 in ten minutes", general(2000, 10*time.Minute), nil, 0, 3600, 30, 1.05, 0},
 		{"lowered from 600 to 120", general(600, time.Minute), general(120, time.Minute), 0, 1200, 600/360. + 600/72., 1.2, 1},
 		{"raised from 120 to 600", general(120, time.Minute), general(600, time.Minute), 0, 1200, 600/72. + 600/360., 1.1, 0},
@@ -54,15 +54,15 @@ func TestGoodGuest(t *testing.T) {
 		{"600 a minute, unannounced", silent(600, time.Minute), nil, 0, 1800, 1800 / 360., 1.1, widest},
 		{"1200 an hour, unannounced", silent(1200, time.Hour), nil, 0, 1500, 60 + 300/12., 1.1, widest},
 		// Limits of endpoints, which no header tells.
-		{"a documented endpoint limit", endpoint("GET /projects/:id/jobs", 600, time.Minute), nil, 0, 4 * 1200, 1200 / 360., 1.35, 0},
-		{"a documented one, lowered to 100", endpoint("GET /projects/:id/jobs", 100, time.Minute), nil, 0, 4 * 300, 300 / 60., 1.6, fewRefusals},
-		{"lowered to 100 midway", endpoint("GET /projects/:id/jobs", 600, time.Minute), endpoint("GET /projects/:id/jobs", 100, time.Minute), 0, 4 * 600, 300/360. + 300/60., 1.9, fewRefusals},
-		{"an endpoint limit nobody knew", endpoint(details, 300, time.Minute), nil, 0, 4 * 900, 900 / 180., 1.6, widest + fewRefusals},
+		{"a documented endpoint limit", endpoint("GET /projects/:id/jobs", 600, time.Minute), nil, 0, 4 * 1200, 1200 / 360., 1.2, 0},
+		{"a documented one, lowered to 100", endpoint("GET /projects/:id/jobs", 100, time.Minute), nil, 0, 4 * 300, 300 / 60., 1.3, fewRefusals},
+		{"lowered to 100 midway", endpoint("GET /projects/:id/jobs", 600, time.Minute), endpoint("GET /projects/:id/jobs", 100, time.Minute), 0, 4 * 600, 300/360. + 300/60., 1.3, fewRefusals},
+		{"an endpoint limit nobody knew", endpoint(details, 300, time.Minute), nil, 0, 4 * 900, 900 / 180., 1.3, widest + fewRefusals},
 		{"an unknown one of ten minutes", endpoint(details, 500, 10*time.Minute), nil, 0, 4 * 750, 15, 3, widest + fewRefusals},
 		// Two clocks that do not agree.
 		{"our clock is 20 minutes behind", skewed(20*time.Minute, general(600, time.Minute)), nil, 300, 1200, 1200 / 196., 1.2, 0},
 		{"our clock is 20 minutes ahead", skewed(-20*time.Minute, general(600, time.Minute)), nil, 300, 1200, 1200 / 196., 1.2, 0},
-		{"unannounced, and behind", skewed(45*time.Minute, silent(600, time.Minute)), nil, 0, 1800, 1800 / 360., 1.3, widest},
+		{"unannounced, and behind", skewed(45*time.Minute, silent(600, time.Minute)), nil, 0, 1800, 1800 / 360., 1.2, widest},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
