@@ -32,8 +32,8 @@ const demoSeed = 7
 // nothing but a demo may be in such a directory: see clearDemo.
 const demoMarker = "demo.json"
 
-//go:embed demo/*.sql
-var demoSQL embed.FS
+//go:embed demo/*.sql demo/services.yaml demo/costs.yaml
+var demoFiles embed.FS
 
 func (p *program) demoCommand() *cobra.Command {
 	var once bool
@@ -62,14 +62,14 @@ func (p *program) demo(ctx context.Context, once bool) error {
 	if err := p.clearDemo(ctx, dir); err != nil {
 		return err
 	}
-	world := gitlabtest.Demo(time.Now(), demoSeed)
+	world := gitlabtest.Demo(p.now(), demoSeed)
 	simulator := gitlabtest.NewServer(world, gitlabtest.WithoutLog())
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return fmt.Errorf("opening a port for the simulated GitLab: %w", err)
 	}
 	url := "http://" + listener.Addr().String()
-	if err := markDemo(dir, url); err != nil {
+	if err := errors.Join(markDemo(dir, url), pricedDemo(dir)); err != nil {
 		_ = listener.Close()
 		return err
 	}
@@ -113,6 +113,9 @@ func (p *program) demoImport(ctx context.Context, dir, url string, tokens map[st
 		if err := connected.sync(ctx, client, api.SyncRequest{}); err != nil && (!errors.As(err, &incomplete) || incomplete != exitIncomplete) {
 			return err
 		}
+		if err := demoCatalog(ctx, client); err != nil {
+			return err
+		}
 		if err := p.demoReport(ctx, client, dir, stories); err != nil {
 			return err
 		}
@@ -136,14 +139,14 @@ type demoQuery struct {
 // demoQueries are the questions in the order of their files' names. A file
 // begins with its question as a comment.
 func demoQueries(stories gitlabtest.Stories) ([]demoQuery, error) {
-	names, err := fs.Glob(demoSQL, "demo/*.sql")
+	names, err := fs.Glob(demoFiles, "demo/*.sql")
 	if err != nil {
 		return nil, err
 	}
 	slices.Sort(names)
 	var all []demoQuery
 	for _, name := range names {
-		sql, err := demoSQL.ReadFile(name)
+		sql, err := demoFiles.ReadFile(name)
 		if err != nil {
 			return nil, err
 		}
@@ -163,6 +166,7 @@ func (p *program) demoReport(ctx context.Context, client *api.Client, dir string
 		return err
 	}
 	f := p.format()
+	commands := demoCommands(dir)
 	if f == asJSON || f == asNDJSON {
 		for i, q := range queries {
 			var rows strings.Builder
@@ -173,7 +177,7 @@ func (p *program) demoReport(ctx context.Context, client *api.Client, dir string
 			}
 			queries[i].Rows = json.RawMessage(rows.String())
 		}
-		return writeDocument(p.stdout, f, map[string]any{"data": dir, "queries": queries})
+		return writeDocument(p.stdout, f, map[string]any{"data": dir, "queries": queries, "commands": commands})
 	}
 	if f == asTable {
 		if err := p.status(ctx, client, false); err != nil {
@@ -193,12 +197,74 @@ func (p *program) demoReport(ctx context.Context, client *api.Client, dir string
 		}
 	}
 	if f == asTable {
+		fmt.Fprintf(p.stdout, "\nSome things are wrong in this organisation. What finds them:\n")
+		for _, c := range commands {
+			fmt.Fprintf(p.stdout, "  %s\n      %s\n", c.Command, c.Finds)
+		}
 		fmt.Fprintf(p.stdout, "\nThe data stays in %s. Ask it yourself:\n", dir)
 		fmt.Fprintf(p.stdout, "  weir query --data %s \"select count(*) from jobs\"\n", quotedArgument(dir))
 		fmt.Fprintf(p.stdout, "  weir schema --data %s\n", quotedArgument(dir))
 		fmt.Fprintf(p.stdout, "With a GitLab of yours:\n  %s\n", connectHint)
 	}
 	return nil
+}
+
+// demoCommand is a command with what it finds in the demo's organisation.
+type demoCommand struct {
+	Command string `json:"command"`
+	Finds   string `json:"finds"`
+}
+
+// demoCommands are the commands whose first row is a story of the organisation.
+func demoCommands(dir string) []demoCommand {
+	list := []demoCommand{
+		{"weir slow", "the job that people wait for most, and what they would gain without it"},
+		{"weir flaky", "the job that fails and passes on one commit, with its attempts"},
+		{"weir regressions", "the job that became slower from one day to the next, with the commits on either side"},
+		{"weir broken", "who broke a default branch, when, and who mended it"},
+		{"weir queue", "the runner that is too few"},
+		{"weir cost --by service", "the service that burns the money"},
+		{"weir services coverage", "the project that belongs to no service"},
+		{"weir failures", "what breaks, since which commit"},
+		{"weir dora --by service", "how often each service reaches production"},
+	}
+	for i := range list {
+		list[i].Command += " --data " + quotedArgument(dir)
+	}
+	return list
+}
+
+// pricedDemo puts prices of minutes into the demo's data directory, unless
+// somebody has put some of their own there.
+func pricedDemo(dir string) error {
+	content, err := demoFiles.ReadFile("demo/costs.yaml")
+	if err != nil {
+		return err
+	}
+	name := filepath.Join(dir, "costs.yaml")
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return unwritable(name, err)
+	}
+	if _, err = file.Write(content); err != nil {
+		_ = file.Close()
+		return unwritable(name, err)
+	}
+	return file.Close()
+}
+
+// demoCatalog leads the organisation's runs to services, as a user would by weir
+// services apply.
+func demoCatalog(ctx context.Context, client *api.Client) error {
+	content, err := demoFiles.ReadFile("demo/services.yaml")
+	if err != nil {
+		return err
+	}
+	_, err = client.ApplyCatalog(ctx, []api.CatalogFile{{Name: "services.yaml", Content: string(content)}})
+	return err
 }
 
 // quotedArgument is a word that a shell reads as one.

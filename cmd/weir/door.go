@@ -68,6 +68,7 @@ func (p *program) openServer(ctx context.Context, dir, listen string) (*server.S
 		Listen:        listen,
 		SecretKeyFile: p.settings.value("secret-key-file"),
 		Version:       buildVersion().Version,
+		Now:           p.now,
 	})
 }
 

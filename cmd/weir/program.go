@@ -7,7 +7,9 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -21,13 +23,14 @@ type program struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	lookupEnv      func(string) (string, bool)
+	now            func() time.Time
 
 	settings *settings // of the command that runs; nil before its flags are parsed
 	log      *slog.Logger
 }
 
 func newProgram(stdin io.Reader, stdout, stderr io.Writer, lookupEnv func(string) (string, bool)) *program {
-	return &program{stdin: stdin, stdout: stdout, stderr: stderr, lookupEnv: lookupEnv, log: slog.New(slog.DiscardHandler)}
+	return &program{stdin: stdin, stdout: stdout, stderr: stderr, lookupEnv: lookupEnv, now: time.Now, log: slog.New(slog.DiscardHandler)}
 }
 
 // run executes the command that args name and gives the exit code. Whatever
@@ -76,8 +79,9 @@ Import, then ask:             weir sync && weir query "select * from pipelines l
 	root.AddCommand(
 		p.demoCommand(), p.connectCommand(), p.syncCommand(), p.statusCommand(), p.queryCommand(),
 		p.reportCommand(), p.schemaCommand(), p.exportCommand(), p.servicesCommand(), p.rulesCommand(), p.connectionsCommand(), p.hooksCommand(), p.doctorCommand(), p.serveCommand(),
-		p.configCommand(), p.versionCommand(), completionCommand(),
+		p.runCommand(), p.configCommand(), p.versionCommand(), completionCommand(),
 	)
+	root.AddCommand(p.findingCommands()...)
 	return root
 }
 
@@ -126,6 +130,22 @@ func (p *program) message(form string, args ...any) {
 func terminal(stream any) bool {
 	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// width is how many letters fit on a line of stdout: what COLUMNS says, else the
+// terminal, else what is given.
+func (p *program) width(otherwise int) int {
+	if text, ok := p.lookupEnv("COLUMNS"); ok {
+		if n, err := strconv.Atoi(text); err == nil && n > 0 {
+			return n
+		}
+	}
+	if f, ok := p.stdout.(*os.File); ok {
+		if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 0 {
+			return n
+		}
+	}
+	return otherwise
 }
 
 // movable says whether a stream is a terminal that can move its cursor.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/weirhq/weir/internal/api"
 	"github.com/weirhq/weir/internal/ci"
@@ -15,17 +16,17 @@ import (
 )
 
 func (p *program) reportCommand() *cobra.Command {
-	var q metric.Query
-	var showSQL bool
-	var failOn []string
+	var a asking
 	cmd := &cobra.Command{
 		Use:   "report [NAME]",
-		Short: "Answer with a metric, or list them",
-		Long: `Answer with a metric. Without a name: the list of metrics, and what each measures.
+		Short: "Answer with a metric or a finding, or list them",
+		Long: `Answer with a metric or a finding. Without a name: the list of them, and what each
+measures. Findings have commands of their own: weir slow, weir flaky, …
 
   weir report run_duration --by project
   weir report success_rate --by week --from 12w --where default_branch=true
   weir report flaky_jobs --by project,job_name --compare previous
+  weir report slow_jobs --where project=acme/shop
   weir report success_rate --fail-on 'success_rate<0.9'
 
 A time is RFC 3339, a date (the first instant of that day in --tz), or a span
@@ -48,25 +49,38 @@ its value. A value that is not known breaches nothing.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var limits []threshold
-			for _, text := range failOn {
-				limit, err := readThreshold(text)
-				if err != nil {
-					return err
-				}
-				limits = append(limits, limit)
+			limits, err := a.limits()
+			if err != nil {
+				return err
 			}
 			return p.withClient(cmd.Context(), func(ctx context.Context, client *api.Client) error {
 				if len(args) == 0 {
 					return p.reports(ctx, client)
 				}
+				q := a.query
 				q.Metric = args[0]
-				return p.report(ctx, client, q, showSQL, limits)
+				return p.report(ctx, client, q, a.showSQL, limits)
 			})
 		},
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
+	a.addFlags(flags)
+	flags.StringVar(&a.query.Run, "run", "", "of critical_path: one run, INSTANCE/ID")
+	flags.IntVar(&a.query.Limit, "limit", 0, "of a finding: how many rows at most (default 20)")
+	return cmd
+}
+
+// asking is what the flags of a command say that answers with a metric or a
+// finding.
+type asking struct {
+	query   metric.Query
+	showSQL bool
+	failOn  []string
+}
+
+func (a *asking) addFlags(flags *pflag.FlagSet) {
+	q := &a.query
 	flags.StringArrayVar(&q.By, "by", nil, "divide the answer by dimensions: project, or project,day (repeatable)")
 	flags.StringVar(&q.From, "from", "", "beginning of the window (default 30d)")
 	flags.StringVar(&q.To, "to", "", "end of the window, exclusive (default now)")
@@ -74,10 +88,21 @@ its value. A value that is not known breaches nothing.`,
 	flags.StringArrayVar(&q.Where, "where", nil, "dim=value: keep the rows of that value (repeatable)")
 	flags.StringArrayVar(&q.Include, "include", nil, "children: count child pipelines as runs of their own")
 	flags.StringVar(&q.Compare, "compare", "", "previous: add the previous period")
-	flags.StringVar(&q.Run, "run", "", "of critical_path: one run, INSTANCE/ID")
-	flags.BoolVar(&showSQL, "sql", false, "print the statement behind the answer instead of the answer")
-	flags.StringArrayVar(&failOn, "fail-on", nil, "exit with code 6 when a row breaches it: 'success_rate<0.9', 'p95>600' (repeatable)")
-	return cmd
+	flags.BoolVar(&a.showSQL, "sql", false, "print the statement behind the answer instead of the answer")
+	flags.StringArrayVar(&a.failOn, "fail-on", nil, "exit with code 6 when a row breaches it: 'success_rate<0.9', 'p95>600' (repeatable)")
+}
+
+// limits reads the thresholds.
+func (a *asking) limits() ([]threshold, error) {
+	var limits []threshold
+	for _, text := range a.failOn {
+		limit, err := readThreshold(text)
+		if err != nil {
+			return nil, err
+		}
+		limits = append(limits, limit)
+	}
+	return limits, nil
 }
 
 // reports lists the metrics.
@@ -91,7 +116,7 @@ func (p *program) reports(ctx context.Context, client *api.Client) error {
 		return writeDocument(p.stdout, f, list)
 	}
 	if f == asNDJSON {
-		for _, m := range list.Metrics {
+		for _, m := range append(list.Metrics, list.Findings...) {
 			if err := writeDocument(p.stdout, f, m); err != nil {
 				return err
 			}
@@ -99,7 +124,7 @@ func (p *program) reports(ctx context.Context, client *api.Client) error {
 		return nil
 	}
 	var rows [][]any
-	for _, m := range list.Metrics {
+	for _, m := range append(list.Metrics, list.Findings...) {
 		measures := m.Measures
 		if f == asTable {
 			measures, _, _ = strings.Cut(measures, ";") // the whole of it is in the other formats, and in doc/metrics.md
@@ -158,24 +183,40 @@ func (p *program) writeReport(r api.Report, showSQL bool) error {
 		p.message("%s", reportTitle(r))
 	}
 	columns, rows := reportRows(r)
+	note := ""
+	if f == asTable && r.Unit == findingUnit {
+		columns, rows, note = forPeople(r.Columns, columns, rows, p.width(narrowTable))
+	}
+	if f == asTable && r.Unit == findingUnit && len(rows) == 0 {
+		p.message("nothing was found; --from widens the window")
+		return nil
+	}
 	if err := writeRows(p.stdout, f, columns, rows); err != nil {
 		return err
 	}
 	if f == asTable {
-		for _, note := range reportNotes(r) {
-			p.message("%s", note)
+		for _, note := range append(reportNotes(r), note) {
+			if note != "" {
+				p.message("%s", note)
+			}
 		}
 	}
 	return nil
 }
 
+// findingUnit is the unit of an answer whose columns have each their own.
+const findingUnit = "list"
+
 // reportTitle says what the answer is about in one line.
 func reportTitle(r api.Report) string {
-	unit := r.Unit
+	unit := strings.TrimPrefix(r.Unit, findingUnit)
 	if r.Currency != "" {
 		unit = r.Currency
 	}
-	text := fmt.Sprintf("%s (%s), %s to %s", r.Metric, unit, timeText(r.Window.From), timeText(r.Window.To))
+	if unit != "" {
+		unit = " (" + unit + ")"
+	}
+	text := fmt.Sprintf("%s%s, %s to %s", r.Metric, unit, timeText(r.Window.From), timeText(r.Window.To))
 	if r.Window.TZ != "UTC" {
 		text += ", days of " + r.Window.TZ
 	}

@@ -93,6 +93,7 @@ func New(cfg Config) *API {
 	a.registerStatus()
 	a.registerQuery()
 	a.registerReports()
+	a.registerRun()
 	a.registerSchema()
 	a.registerExport()
 	a.registerDoctor()

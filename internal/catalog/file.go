@@ -54,6 +54,9 @@ func (r *reader) read(f File) {
 				line, _ = strconv.Atoi(m[1])
 				text = strings.Replace(text, m[0], "", 1)
 			}
+			if strings.HasPrefix(text, "did not find expected") {
+				line = min(line+1, 1+strings.Count(strings.TrimSpace(string(f.Content)), "\n")) // the library counts these, and only these, from 0
+			}
 			r.wrong(line, "Mind indentation, colons and quotes.", "This is no YAML: %s.", text)
 			return
 		}

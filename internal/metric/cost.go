@@ -38,6 +38,8 @@ type Costs struct {
 type CostRule struct {
 	Match     CostMatch `yaml:"match"`
 	PerMinute *float64  `yaml:"per_minute"`
+
+	line int // of the file
 }
 
 // CostMatch is what an attempt must have; an empty list asks for nothing.
@@ -85,23 +87,37 @@ func ReadCosts(text []byte) (*Costs, error) {
 	if err := d.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return nil, badCosts("it holds more than one document", err)
 	}
+	c.place(text)
 	if c.Currency == "" && len(c.Rules) > 0 {
 		return nil, badCosts("currency is missing", nil)
 	}
 	for i, r := range c.Rules {
 		switch {
 		case r.PerMinute == nil:
-			return nil, badCosts(fmt.Sprintf("rule %d has no per_minute", i+1), nil)
+			return nil, badCosts(fmt.Sprintf("line %d: rule %d has no per_minute", r.line, i+1), nil)
 		case *r.PerMinute < 0 || math.IsNaN(*r.PerMinute) || math.IsInf(*r.PerMinute, 0):
-			return nil, badCosts(fmt.Sprintf("per_minute of rule %d is %v", i+1, *r.PerMinute), nil)
+			return nil, badCosts(fmt.Sprintf("line %d: per_minute of rule %d is %v", r.line, i+1, *r.PerMinute), nil)
 		}
 		for _, id := range r.Match.Runner {
 			if _, err := strconv.ParseInt(id, 10, 64); err != nil {
-				return nil, badCosts(fmt.Sprintf("runner of rule %d is %q, which is no id", i+1, id), nil)
+				return nil, badCosts(fmt.Sprintf("line %d: runner of rule %d is %q, which is no id", r.line, i+1, id), nil)
 			}
 		}
 	}
 	return &c, nil
+}
+
+// place notes the line of each rule, for messages.
+func (c *Costs) place(text []byte) {
+	var file struct {
+		Rules []yaml.Node `yaml:"rules"`
+	}
+	if err := yaml.Unmarshal(text, &file); err != nil {
+		return // it has been read already, so this cannot be
+	}
+	for i := range min(len(c.Rules), len(file.Rules)) {
+		c.Rules[i].line = file.Rules[i].Line
+	}
 }
 
 func badCosts(what string, err error) *ci.Problem {

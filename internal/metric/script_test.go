@@ -43,10 +43,12 @@ func TestMain(m *testing.M) {
 //	                               previous.n a key of the previous period. Before the names may stand
 //	                               precision:, overlap:, partial: and currency:, each with a text
 //	fail METRIC FLAG…              must be refused; code and parts of the message follow
+//	trace PIPELINE                 looks at one run; the answer follows as with eval, or code and parts of
+//	                               the message of a refusal
 //	reset                          an empty database
 func TestScripts(t *testing.T) {
 	var names []string
-	for _, pattern := range []string{"testdata/*.txt", "testdata/finding/*.txt"} {
+	for _, pattern := range []string{"testdata/*.txt", "testdata/finding/*.txt", "testdata/trace/*.txt"} {
 		some, err := filepath.Glob(pattern)
 		if err != nil || len(some) == 0 {
 			t.Fatalf("no scripts %s: %v", pattern, err)
@@ -176,6 +178,8 @@ func (s *script) run(step step) {
 		err = s.eval(step)
 	case "fail":
 		err = s.fail(step)
+	case "trace":
+		err = s.trace(step)
 	default:
 		err = fmt.Errorf("no step is called %s", step.words[0])
 	}
@@ -436,6 +440,67 @@ func near(a, b float64) bool {
 	return d <= 1e-9*max(math.Abs(a), math.Abs(b)) || math.Abs(b) > 1 && d <= 1e-6
 }
 
+// trace compares what is told of each attempt of a run.
+func (s *script) trace(step step) error {
+	t, err := s.engine().Trace(s.t.Context(), step.words[1])
+	var p *ci.Problem
+	if errors.As(err, &p) {
+		return saidAll(p, step.below)
+	}
+	if err != nil {
+		return err
+	}
+	table := Table{Precision: ci.TimePrecision(t.Precision), Facts: []Cell{{"status", t.Status}, {"ended", t.Ended}, {"order", t.Order}}}
+	if t.GapAfterSeconds != nil {
+		table.Facts = append(table.Facts, Cell{"gap_after", *t.GapAfterSeconds})
+	}
+	number := func(name string, value *float64) Cell {
+		if value == nil {
+			return Cell{name, nil}
+		}
+		return Cell{name, *value}
+	}
+	for _, j := range t.Jobs {
+		row := Row{Cells: []Cell{
+			{"depth", j.Depth},
+			{"id", j.ID},
+			{"name", j.Name},
+			{"status", j.Status},
+			{"attempt", fmt.Sprintf("%d/%d", j.Attempt, j.Attempts)},
+			{"ready", nil},
+			{"critical", j.Critical},
+			number("exclusive", j.ExclusiveSeconds),
+			number("gap", j.GapBeforeSeconds),
+		}}
+		if j.ReadyAt != nil {
+			row.Cells[5].Value = *j.ReadyAt
+		}
+		table.Rows = append(table.Rows, row)
+	}
+	lines := step.below
+	for ; len(lines) > 0; lines = lines[1:] {
+		key, value, ok := strings.Cut(strings.TrimSpace(lines[0]), ": ")
+		if !ok {
+			break
+		}
+		if err := attribute(&table, key, value); err != nil {
+			return err
+		}
+	}
+	return s.compare(&table, lines)
+}
+
+// saidAll holds a refusal against the parts that it must say.
+func saidAll(p *ci.Problem, parts []string) error {
+	said := string(p.Code) + " " + p.Cause + " " + p.Remedy
+	for _, part := range parts {
+		if !strings.Contains(said, strings.TrimSpace(part)) {
+			return fmt.Errorf("said %q, want %q", said, part)
+		}
+	}
+	return nil
+}
+
 func (s *script) fail(step step) error {
 	query, err := queryOf(step.words[1:])
 	if err != nil {
@@ -446,11 +511,5 @@ func (s *script) fail(step step) error {
 	if !errors.As(err, &p) {
 		return fmt.Errorf("answered %v, want a problem", err)
 	}
-	said := string(p.Code) + " " + p.Cause + " " + p.Remedy
-	for _, part := range step.below {
-		if !strings.Contains(said, strings.TrimSpace(part)) {
-			return fmt.Errorf("said %q, want %q", said, part)
-		}
-	}
-	return nil
+	return saidAll(p, step.below)
 }

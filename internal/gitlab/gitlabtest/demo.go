@@ -3,6 +3,7 @@ package gitlabtest
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 )
@@ -26,8 +27,8 @@ func Demo(now time.Time, seed uint64) *World {
 		JumpAt:          today.AddDate(0, 0, -21),
 		JumpFactor:      2.5,
 		BrokenProject:   "northwind/data/etl",
-		BrokenFrom:      today.AddDate(0, 0, -12).Add(8 * time.Hour),
-		BrokenUntil:     today.AddDate(0, 0, -9).Add(15 * time.Hour),
+		BrokenFrom:      today.AddDate(0, 0, -14).Add(8 * time.Hour),
+		BrokenUntil:     today.AddDate(0, 0, -8).Add(15 * time.Hour),
 		SaturatedRunner: "gpu-runner-1", CostlyProject: "northwind/data/models",
 		UnmappedProject: "northwind/sandbox/untitled-3", ForbiddenProject: "northwind/payments/vault",
 		DisabledProject: "northwind/platform/handbook",
@@ -51,6 +52,7 @@ type demo struct {
 	renovate   *User
 	linux      []*Runner
 	gpu        *Runner
+	gpuFree    time.Time // when it has done what was given to it: it takes one job at a time
 }
 
 // demoProject is how one project of the demo lives.
@@ -118,13 +120,13 @@ func (d *demo) projects() []demoProject {
 		}},
 		{path: "northwind/platform/handbook", perDay: 0},
 		{path: "northwind/data/etl", perDay: 5, topics: []string{"python"}, jobs: []demoJob{build, lint, unit, deploy}},
-		{path: "northwind/data/models", perDay: 3, topics: []string{"python", "gpu"}, jobs: []demoJob{
+		{path: "northwind/data/models", perDay: 0.5, topics: []string{"python", "gpu"}, jobs: []demoJob{
 			lint,
-			{name: "train 1/2", stage: "train", took: minutes(85), fails: 0.05, gpu: true},
-			{name: "train 2/2", stage: "train", took: minutes(95), fails: 0.05, gpu: true},
+			{name: "train 1/2", stage: "train", took: minutes(70), fails: 0.05, gpu: true},
+			{name: "train 2/2", stage: "train", took: minutes(80), fails: 0.05, gpu: true},
 			{name: "evaluate", stage: "evaluate", took: minutes(14), gpu: true, coverage: 61},
 		}},
-		{path: "northwind/sandbox/untitled-3", perDay: 1.5, jobs: []demoJob{{name: "job1", stage: "test", took: minutes(1.2), fails: 0.2}}},
+		{path: "northwind/sandbox/untitled-3", perDay: 1.5, jobs: []demoJob{{name: "job1", stage: "test", took: minutes(1.2), fails: 0.1}}},
 		{path: "northwind/platform/legacy-portal", perDay: 0.3, jobs: []demoJob{build, unit}},
 	}
 	for _, dp := range list {
@@ -156,6 +158,7 @@ func (d *demo) history(dp demoProject, days int) {
 		if d.Float64() < n-float64(count) {
 			count++
 		}
+		var specs []PipelineSpec
 		for range count {
 			at := midnight.Add(time.Duration((7 + 5.5*(d.Float64()+d.Float64())) * float64(time.Hour))).Truncate(time.Microsecond)
 			spec := PipelineSpec{At: at, User: d.people[d.IntN(len(d.people))], CommitLag: d.around(4 * time.Minute), Wait: d.around(time.Second)}
@@ -170,10 +173,18 @@ func (d *demo) history(dp demoProject, days int) {
 			case k == 5 && day%7 == 0:
 				spec.Ref, spec.Tag = fmt.Sprintf("v1.%d.%d", day, mr), true
 			}
-			d.run(p, dp, spec)
+			specs = append(specs, spec)
 		}
-		if dp.path == d.w.Stories.CostlyProject || dp.path == d.w.Stories.BrokenProject {
-			d.run(p, dp, PipelineSpec{At: midnight.Add(2*time.Hour + d.around(time.Second)), Source: "schedule", Name: new("Nightly"), User: d.people[0], CommitLag: d.around(9 * time.Hour)})
+		for hour, name := range map[int]string{2: "Nightly", 20: "Evening"} {
+			if dp.path == d.w.Stories.CostlyProject || dp.path == d.w.Stories.BrokenProject && hour == 2 {
+				at := midnight.Add(time.Duration(hour)*time.Hour + time.Second)
+				specs = append(specs, PipelineSpec{At: at, Source: "schedule", Name: &name, User: d.people[0], CommitLag: 9 * time.Hour})
+			}
+		}
+		// In order of time, so that each finds the runner as the ones before left it.
+		slices.SortStableFunc(specs, func(a, b PipelineSpec) int { return a.At.Compare(b.At) })
+		for _, spec := range specs {
+			d.run(p, dp, spec)
 		}
 	}
 }
@@ -184,13 +195,15 @@ func (d *demo) run(p *Project, dp demoProject, spec PipelineSpec) {
 	story := &d.w.Stories
 	broken := dp.path == story.BrokenProject && onMain && !spec.At.Before(story.BrokenFrom) && spec.At.Before(story.BrokenUntil)
 	failedStage := ""
+	stage, ready := "", spec.At.Add(spec.Wait) // as the builder counts: a stage is ready when the one before has ended
+	ends := ready
 	for _, dj := range dp.jobs {
 		if dj.mainOnly && !onMain {
 			continue
 		}
 		js := JobSpec{Name: dj.name, Stage: dj.stage, AllowFailure: dj.allowed, Took: d.around(dj.took), Wait: d.around(6 * time.Second), Runner: d.linux[d.IntN(len(d.linux))], Tags: []string{"linux"}}
-		if dj.gpu {
-			js.Runner, js.Tags, js.Wait = d.gpu, []string{"gpu"}, d.around(28*time.Minute)
+		if dj.stage != stage {
+			stage, ready = dj.stage, ends
 		}
 		if dj.coverage > 0 {
 			js.Coverage = new(float64(int((dj.coverage+d.Float64()*4)*100)) / 100)
@@ -205,8 +218,11 @@ func (d *demo) run(p *Project, dp demoProject, spec PipelineSpec) {
 			js.FailedFirst, js.RetryAfter = 1+d.IntN(2), d.around(7*time.Minute)
 		}
 		fails := dj.fails
-		if broken && dj.name == "unit" {
+		switch {
+		case broken && dj.name == "unit":
 			fails = 1
+		case onMain && dp.perDay < 2:
+			fails = 0 // nobody would push again for days, and its main would be the one that is broken
 		}
 		switch {
 		case failedStage != "" && failedStage != dj.stage:
@@ -221,6 +237,16 @@ func (d *demo) run(p *Project, dp demoProject, spec PipelineSpec) {
 			if !broken && d.IntN(5) == 0 {
 				js.FailureReason = []string{"runner_system_failure", "job_execution_timeout", "stuck_or_timeout_failure"}[d.IntN(3)]
 			}
+		}
+		if dj.gpu && js.Status != "skipped" {
+			js.Runner, js.Tags = d.gpu, []string{"gpu"}
+			if wait := d.gpuFree.Sub(ready); wait > 0 {
+				js.Wait += wait
+			}
+			d.gpuFree = ready.Add(js.Wait + js.Took)
+		}
+		if js.Status != "skipped" && ready.Add(js.Wait+js.Took).After(ends) {
+			ends = ready.Add(js.Wait + js.Took)
 		}
 		js.Manual = js.Manual || dj.manual
 		spec.Jobs = append(spec.Jobs, js)

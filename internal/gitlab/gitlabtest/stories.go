@@ -15,8 +15,8 @@ type Stories struct {
 	BrokenProject    string    // whose default branch failed for a while
 	BrokenFrom       time.Time
 	BrokenUntil      time.Time
-	SaturatedRunner  string // its jobs wait in the queue
-	CostlyProject    string // burns the most runner minutes
+	SaturatedRunner  string // takes one job at a time, and its jobs wait in the queue
+	CostlyProject    string // burns the most runner minutes, and dear ones
 	UnmappedProject  string // belongs to no service that anyone would guess
 	ForbiddenProject string // the token may not read its pipelines
 	DisabledProject  string // has CI/CD switched off
