@@ -1,7 +1,6 @@
 package ci
 
 import (
-	"cmp"
 	"math"
 	"slices"
 )
@@ -136,7 +135,9 @@ func median(list []float64) float64 {
 	if len(list) == 0 {
 		return 0
 	}
-	sorted := slices.SortedFunc(slices.Values(list), cmp.Compare[float64])
+	var few [8]float64 // most lists are that short, and there are many
+	sorted := append(few[:0], list...)
+	slices.Sort(sorted)
 	half := len(sorted) / 2
 	if len(sorted)%2 == 1 {
 		return sorted[half]
