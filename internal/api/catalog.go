@@ -269,6 +269,7 @@ func (a *API) explain(ctx context.Context, instance ci.InstanceID, id ci.Pipelin
 	if err != nil {
 		return Explanation{}, err
 	}
+	a.Engine.Viewed(run.Project)
 	rows, err := a.Store.Catalog(ctx)
 	if err != nil {
 		return Explanation{}, err

@@ -59,6 +59,7 @@ type Engine interface {
 	// Checks looks at what only the program knows: its directory, its address.
 	Checks(context.Context) []Check
 	HookEngine
+	PollEngine
 }
 
 // Verification is how far the verification of a credential came.
@@ -90,6 +91,7 @@ func New(cfg Config) *API {
 	a.registerSystem()
 	a.registerConnections()
 	a.registerSyncs()
+	a.registerRounds()
 	a.registerStatus()
 	a.registerQuery()
 	a.registerReports()

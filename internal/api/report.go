@@ -88,6 +88,7 @@ func (a *API) registerReports() {
 		Limit   int      `query:"limit" doc:"of a finding: how many rows at most; default 20"`
 	},
 	) (*huma.StreamResponse, error) {
+		a.viewed(ctx, in.Where, in.Run)
 		table, err := a.Metrics.Answer(ctx, metric.Query{
 			Metric: in.Metric, From: in.From, To: in.To, TZ: in.TZ, By: in.By, Where: in.Where, Include: in.Include,
 			Compare: in.Compare, Run: in.Run, Limit: in.Limit,

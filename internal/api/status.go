@@ -41,6 +41,7 @@ func (a *API) status(ctx context.Context) (Status, error) {
 
 func (a *API) connectionStatus(ctx context.Context, connections []control.Connection, s *Status) error {
 	running := a.Engine.Running()
+	polls := a.Engine.Polls()
 	last, err := a.Store.LastSyncs(ctx)
 	if err != nil {
 		return err
@@ -49,6 +50,9 @@ func (a *API) connectionStatus(ctx context.Context, connections []control.Connec
 		line := ConnectionStatus{Connection: show(c)}
 		if id, ok := running[c.ID]; ok {
 			line.Running = &id
+		}
+		if poll, ok := polls[c.ID]; ok {
+			line.Poll = &poll
 		}
 		if found, ok := last[c.ID]; ok {
 			shown, err := a.withErrors(ctx, found)

@@ -203,6 +203,7 @@ type ConnectionStatus struct {
 	Running    *ci.SyncID `json:"running" doc:"the import that runs now, null if none"`
 	LastSync   *Sync      `json:"last_sync" doc:"the newest import, null if none"`
 	GitLab     *Standing  `json:"gitlab" doc:"limits, waits and outages as the answering process knows them; null: it has asked nothing yet"`
+	Poll       *Poll      `json:"poll" doc:"how this server polls it; null: it does not"`
 }
 
 // ProjectStatus says how current a project's data is.

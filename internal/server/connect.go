@@ -40,6 +40,7 @@ func (e *engine) Connect(ctx context.Context, r api.ConnectRequest) (api.Verific
 	if err != nil {
 		return told, err
 	}
+	e.connectionsChanged()
 	e.log.Info("connection added", "connection", stored.ID, "kind", stored.Kind, "base_url", stored.BaseURL)
 	told.Connection, told.Credential = stored.ID, stored.Credentials[0].ID
 	return told, nil
@@ -108,6 +109,7 @@ func (e *engine) AddCredential(ctx context.Context, id ci.ConnectionID, r api.Cr
 	}
 	told.Credential, err = e.control.AddCredential(ctx, id, credential(r.Token.Secret, r.Label, found))
 	if err == nil {
+		e.connectionsChanged()
 		e.log.Info("credential added", "connection", id, "credential", told.Credential)
 	}
 	return told, err
@@ -145,6 +147,7 @@ func (e *engine) Check(ctx context.Context, id ci.ConnectionID) (api.Verificatio
 	if ctx.Err() != nil {
 		return told, context.Cause(ctx) // it says nothing about the connection
 	}
+	defer e.connectionsChanged()
 	return told, errors.Join(outcome.Err, e.control.Checked(ctx, id, outcome))
 }
 

@@ -29,7 +29,9 @@ type engine struct {
 	userAgent string
 	now       func() time.Time
 	dataDir   string
-	hooks     *hooks // hears when a sync has ended
+	hooks     *hooks             // hears when a sync has ended
+	poller    *poller            // nil: imports only when asked to
+	polling   *importer.Importer // for the poller's rounds: it logs less
 
 	group errgroup.Group // of running imports
 
@@ -42,9 +44,11 @@ type engine struct {
 // running is an import under way.
 type running struct {
 	sync   ci.SyncID // 0: not begun yet
-	client *gitlab.Client
+	polled bool      // the poller's: it makes way for a person's
 	cancel context.CancelCauseFunc
-	ended  chan struct{}
+	ended  chan struct{} // closed when the next two are there
+	result ci.Sync
+	err    error
 }
 
 // logsKept bounds the event logs: those of the newest imports.
@@ -52,8 +56,9 @@ const logsKept = 50
 
 // opened is a client of a connection's GitLab, with what to give back.
 type opened struct {
-	client  *gitlab.Client
-	release func()
+	client    *gitlab.Client
+	governors []*gitlab.Governor
+	release   func()
 }
 
 // open makes a client with the given tokens. Each keeps to its governor and to
@@ -61,6 +66,7 @@ type opened struct {
 func (e *engine) open(c control.Connection, tokens []control.Opened, ceiling *float64) (opened, error) {
 	limit := lowest(c.MaxRequestsPerMinute, ceiling)
 	var credentials []gitlab.Credential
+	var used []*gitlab.Governor
 	var releases []func()
 	release := func() {
 		for _, r := range releases {
@@ -70,7 +76,7 @@ func (e *engine) open(c control.Connection, tokens []control.Opened, ceiling *fl
 	for _, t := range tokens {
 		governor, r := e.governors.take(t.Fingerprint, limit)
 		e.governors.stored(t.ID, governor)
-		releases = append(releases, r)
+		releases, used = append(releases, r), append(used, governor)
 		credentials = append(credentials, gitlab.Credential{Token: gitlab.Secret(t.Token.Reveal()), Governor: governor})
 	}
 	client, err := gitlab.New(gitlab.Config{
@@ -86,7 +92,7 @@ func (e *engine) open(c control.Connection, tokens []control.Opened, ceiling *fl
 			Err:    err,
 		}
 	}
-	return opened{client, release}, nil
+	return opened{client, used, release}, nil
 }
 
 // lowest is the lower of two ceilings; 0 when neither is named.
@@ -163,6 +169,7 @@ func (e *engine) Disconnect(ctx context.Context, id ci.ConnectionID) error {
 	if err := e.stop(ctx, id); err != nil {
 		return err
 	}
+	defer e.connectionsChanged()
 	return e.control.RemoveConnection(ctx, id)
 }
 
@@ -170,6 +177,7 @@ func (e *engine) Disconnect(ctx context.Context, id ci.ConnectionID) error {
 // import and waits for its end; or that it is not.
 func (e *engine) SetDisabled(ctx context.Context, id ci.ConnectionID, disabled bool) error {
 	err := e.control.SetDisabled(ctx, id, disabled)
+	e.connectionsChanged()
 	if err != nil || !disabled {
 		return err
 	}

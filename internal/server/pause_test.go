@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
@@ -13,8 +14,8 @@ import (
 	"github.com/weirhq/weir/internal/importer"
 )
 
-// TestBackgroundImportKeepsQuietHours: it asks nothing, says so, and goes on
-// when a person asks for an import.
+// TestBackgroundImportKeepsQuietHours: it asks nothing, says so, and makes way
+// when a person asks for an import, which runs.
 func TestBackgroundImportKeepsQuietHours(t *testing.T) {
 	ctx := t.Context()
 	quiet, err := gitlab.ParseQuietHours("00:00-24:00 UTC", 0)
@@ -45,21 +46,24 @@ func TestBackgroundImportKeepsQuietHours(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	id, err := s.engine.start(ctx, j, importer.Options{})
+	run, err := s.engine.start(ctx, j, importer.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := s.engine.Events(id)
+	log := s.engine.Events(run.sync)
 	awaitEvent(t, log, "the import pauses")
 	if n := gitLab.RequestCount()[""]; n != before {
 		t.Errorf("%d requests in quiet hours", n-before)
 	}
-	if _, err := s.engine.StartSyncs(ctx, api.SyncRequest{}); ci.CodeOf(err) != ci.Conflict {
-		t.Errorf("a second import of the connection: %v", err)
+	started, err := s.engine.StartSyncs(ctx, api.SyncRequest{})
+	if err != nil {
+		t.Fatal(err)
 	}
-	awaitEvent(t, log, "no longer hold")
-	if done := awaitEvent(t, log, string(ci.SyncComplete)); done.Kind != "done" {
-		t.Errorf("it ended with %+v", done)
+	if done := awaitEvent(t, log, string(ci.SyncInterrupted)); done.Kind != "done" || !errors.Is(run.err, errYielded) {
+		t.Errorf("it ended with %+v, %v", done, run.err)
+	}
+	if done := awaitEvent(t, s.engine.Events(started[0].ID), string(ci.SyncComplete)); done.Kind != "done" {
+		t.Errorf("the person's ended with %+v", done)
 	}
 }
 

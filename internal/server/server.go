@@ -59,7 +59,9 @@ type Config struct {
 	Version       string // of weir; "": devel
 	// Quiet is when imports that nobody has asked for keep to a lower ceiling.
 	Quiet gitlab.QuietHours
-	Now   func() time.Time // nil: time.Now
+	// Poll has the server import by itself while it serves; nil: only when asked.
+	Poll *Poll
+	Now  func() time.Time // nil: time.Now
 }
 
 // The name of the DuckDB file in the data directory.
@@ -120,6 +122,10 @@ func Open(ctx context.Context, cfg Config) (_ *Server, err error) {
 		importer:  importer.New(importer.Config{Log: cfg.Log, Store: s.store, Now: cfg.Now}),
 		governors: &governors{log: cfg.Log, quiet: cfg.Quiet}, userAgent: "weir/" + version.Version, now: cfg.Now, dataDir: s.dataDir,
 		running: map[ci.ConnectionID]*running{}, logs: map[ci.SyncID]*api.EventLog{},
+	}
+	if cfg.Poll != nil {
+		s.engine.polling = importer.New(importer.Config{Log: slog.New(quieter{cfg.Log.Handler()}), Store: s.store, Now: cfg.Now})
+		s.engine.poller = newPoller(cfg.Log, *cfg.Poll, s.engine, cfg.Now)
 	}
 	if err := s.engine.closeLeftovers(ctx); err != nil {
 		return nil, err
@@ -249,6 +255,9 @@ func (s *Server) Serve(ctx context.Context) error {
 	})
 	group.Go(func() error { s.engine.keepMapped(serving); return nil })
 	group.Go(func() error { s.engine.keepMeasured(serving); return nil })
+	if s.engine.poller != nil {
+		group.Go(func() error { return s.engine.poller.run(serving) })
+	}
 	group.Go(func() error {
 		<-serving.Done()
 		// First the imports: who follows one hears its end.

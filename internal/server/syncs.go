@@ -25,6 +25,9 @@ import (
 type job struct {
 	connection control.Connection
 	source     importer.Source
+	importer   *importer.Importer
+	polled     bool
+	governors  []*gitlab.Governor
 	release    func() // the claim and the governors
 }
 
@@ -42,11 +45,8 @@ func (e *engine) StartSyncs(ctx context.Context, r api.SyncRequest) (_ []api.Sta
 		}
 	}()
 	for _, c := range connections {
-		j, err := e.prepare(ctx, c, r, false)
+		j, err := e.prepareForPerson(ctx, c, r)
 		if err != nil {
-			if ci.CodeOf(err) == ci.Conflict {
-				e.promote(c.ID)
-			}
 			return nil, err
 		}
 		jobs = append(jobs, j)
@@ -56,23 +56,13 @@ func (e *engine) StartSyncs(ctx context.Context, r api.SyncRequest) (_ []api.Sta
 	for len(jobs) > 0 {
 		j := jobs[0]
 		jobs = jobs[1:]
-		id, err := e.start(ctx, j, options)
+		run, err := e.start(ctx, j, options)
 		if err != nil {
 			return started, err
 		}
-		started = append(started, api.StartedSync{ID: id, ConnectionID: j.connection.ID})
+		started = append(started, api.StartedSync{ID: run.sync, ConnectionID: j.connection.ID})
 	}
 	return started, nil
-}
-
-// promote lets an import that runs in the background, and keeps quiet hours,
-// go on without them: now a person has asked for it.
-func (e *engine) promote(id ci.ConnectionID) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if r := e.running[id]; r != nil {
-		r.client.Promote()
-	}
 }
 
 // chosen gives the named connections, each once and in that order; when none
@@ -155,7 +145,7 @@ func (e *engine) prepare(ctx context.Context, c control.Connection, r api.SyncRe
 		return job{}, err
 	}
 	return job{
-		connection: c,
+		connection: c, importer: e.importer, polled: background, governors: gitLab.governors,
 		source: importer.Source{
 			Connection: c.ID, Instance: instance, Kind: c.Kind, Client: gitLab.client.As(gitlab.NewCaller(background)), Groups: c.Groups, Since: since,
 		},
@@ -165,14 +155,14 @@ func (e *engine) prepare(ctx context.Context, c control.Connection, r api.SyncRe
 
 // start runs a job beside the caller and returns when its id is known, or when
 // it could not begin. The import outlives the request that started it.
-func (e *engine) start(ctx context.Context, j job, options importer.Options) (ci.SyncID, error) {
+func (e *engine) start(ctx context.Context, j job, options importer.Options) (*running, error) {
 	runCtx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	run := &running{client: j.source.Client, cancel: cancel, ended: make(chan struct{})}
+	run := &running{polled: j.polled, cancel: cancel, ended: make(chan struct{})}
 	e.mu.Lock()
 	if e.closed {
 		e.mu.Unlock()
 		j.release()
-		return 0, &ci.Problem{Code: ci.Interrupted, Cause: "weir is ending.", Remedy: "Start it again and repeat the command."}
+		return nil, &ci.Problem{Code: ci.Interrupted, Cause: "weir is ending.", Remedy: "Start it again and repeat the command."}
 	}
 	e.running[j.connection.ID] = run
 	begun := make(chan error, 1)
@@ -184,11 +174,9 @@ func (e *engine) start(ctx context.Context, j job, options importer.Options) (ci
 	})
 	e.mu.Unlock()
 	if err := <-begun; err != nil {
-		return 0, err
+		return nil, err
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return run.sync, nil
+	return run, nil
 }
 
 // run imports. begun hears once: nil when the id is known, or why there is none.
@@ -201,7 +189,7 @@ func (e *engine) run(ctx context.Context, j job, options importer.Options, run *
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
 	var watch errgroup.Group
-	sync, err := e.importer.Sync(ctx, j.source, options, func(event importer.Event) {
+	sync, err := j.importer.Sync(ctx, j.source, options, func(event importer.Event) {
 		if run.sync == 0 && event.Sync != 0 {
 			e.mu.Lock()
 			run.sync = event.Sync
@@ -235,6 +223,7 @@ func (e *engine) run(ctx context.Context, j job, options importer.Options, run *
 		begun <- err
 		return
 	}
+	run.result, run.err = sync, err
 	e.noteOutcome(context.WithoutCancel(ctx), connection, err)
 	done := api.SyncEvent{
 		SyncID: sync.ID, Kind: "done", Message: string(sync.State), Rows: sync.Rows, Requests: sync.Requests,
@@ -273,6 +262,7 @@ func (e *engine) noteOutcome(ctx context.Context, c control.Connection, err erro
 	default:
 		return
 	}
+	defer e.connectionsChanged()
 	if err := e.control.Checked(ctx, c.ID, outcome); err != nil && ci.CodeOf(err) != ci.NotFound {
 		e.log.Warn("state of connection not noted", "connection", c.ID, "error", err)
 	}
