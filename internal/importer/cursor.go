@@ -13,12 +13,14 @@ import (
 // as JSON. It commits in the transaction of the rows that it follows, so after
 // a kill it says exactly what is stored.
 type cursor struct {
-	Version  int             `json:"v"`
-	Own      coverage        `json:"own"`                // /pipelines
-	Children coverage        `json:"children"`           // /pipelines?source=parent_pipeline
-	External *time.Time      `json:"external,omitempty"` // externals without updated_at: read down to this creation time
-	Deployed deployed        `json:"deployed,omitzero"`  // /deployments
-	Open     []ci.PipelineID `json:"open,omitempty"`     // to be asked for again whatever the lists say
+	Version  int        `json:"v"`
+	Own      coverage   `json:"own"`                // /pipelines
+	Children coverage   `json:"children"`           // /pipelines?source=parent_pipeline
+	External *time.Time `json:"external,omitempty"` // externals without updated_at: read down to this creation time
+	// GitLab's clock when their list was last asked for; zero in cursors of before.
+	ExternalAsked time.Time       `json:"external_asked,omitzero"`
+	Deployed      deployed        `json:"deployed,omitzero"` // /deployments
+	Open          []ci.PipelineID `json:"open,omitempty"`    // to be asked for again whatever the lists say
 }
 
 const cursorVersion = 1
@@ -82,6 +84,9 @@ func (c cursor) syncedTo() *time.Time {
 	to := c.Own.Asked
 	if c.Children.Asked.Before(to) {
 		to = c.Children.Asked
+	}
+	if !c.ExternalAsked.IsZero() && c.ExternalAsked.Before(to) {
+		to = c.ExternalAsked
 	}
 	return &to
 }

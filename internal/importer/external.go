@@ -18,66 +18,84 @@ import (
 // that has no news; such pipelines are followed while they run.
 func (v *visit) externals(ctx context.Context) error {
 	again := v.cursor.External != nil && !v.cursor.External.After(v.since) && !v.run.options.Full
-	items, whole, err := v.listExternals(ctx, again)
+	list, err := v.listExternals(ctx, again)
 	if err != nil {
 		return err
 	}
 	began := v.run.now()
-	if err := v.stream(ctx, nil, one(items), nil); err != nil {
+	if err := v.stream(ctx, nil, one(list.items), nil); err != nil {
 		return err
 	}
-	v.externalsReadTo(v.since)
-	if !whole {
+	v.externalsReadTo(v.since, list.asked)
+	if !list.whole {
 		return nil
 	}
-	deleted, err := v.deletedExternals(ctx, items, began)
+	deleted, err := v.deletedExternals(ctx, list.ids, began)
 	if err != nil || len(deleted) == 0 {
 		return err
 	}
 	return v.commit(store.Batch{Deleted: deleted})
 }
 
-// externalsReadTo notes how far back the externals are stored.
-func (v *visit) externalsReadTo(since time.Time) {
+// externalsReadTo notes how far back the externals are stored, and as of when.
+func (v *visit) externalsReadTo(since, asked time.Time) {
 	if v.cursor.External == nil || since.Before(*v.cursor.External) {
 		v.cursor.External = &since
 	}
+	if asked.After(v.cursor.ExternalAsked) {
+		v.cursor.ExternalAsked = asked
+	}
 }
 
-// listExternals gives the pipelines of the list that no other list shows, and
-// whether it was read to its end or to the horizon.
-func (v *visit) listExternals(ctx context.Context, again bool) (items []gitlab.PipelineListItem, whole bool, err error) {
+// externalList is what the list of external pipelines showed.
+type externalList struct {
+	items []gitlab.PipelineListItem // those that no other list shows
+	ids   map[ci.PipelineID]bool    // all of it, also those that have got an updated_at since
+	asked time.Time                 // GitLab's clock when its first page was asked for, less overlap
+	whole bool                      // it was read to its end or to the horizon
+}
+
+// listExternals reads the list, when again only as far as it has news.
+func (v *visit) listExternals(ctx context.Context, again bool) (externalList, error) {
 	options := gitlab.PipelineListOptions{OrderBy: "id", Sort: "desc", Source: string(ci.SourceExternal), PerPage: perPage}
-	ids := make(map[int64]bool)
+	list := externalList{ids: make(map[ci.PipelineID]bool)}
 	for page, err := range v.pipelines(ctx, options) {
 		if err != nil {
-			return nil, false, err
+			return externalList{}, err
+		}
+		if list.asked.IsZero() {
+			list.asked = serverNow(page.Date, page.AskedAt)
 		}
 		var fresh []gitlab.PipelineListItem
 		old := false
 		for _, item := range page.Items {
-			if _, ok := item.UpdatedAt.Get(); ok || ids[item.ID] {
-				continue // in the list by updated_at, or shifted here from the page before
+			if list.ids[ci.PipelineID(item.ID)] {
+				continue // shifted here from the page before
 			}
-			ids[item.ID] = true
+			list.ids[ci.PipelineID(item.ID)] = true
+			if _, ok := item.UpdatedAt.Get(); ok {
+				continue // in the list by updated_at
+			}
 			if created, ok := item.CreatedAt.Get(); ok && created.Before(v.since) {
 				old = true
 				continue
 			}
 			fresh = append(fresh, item)
 		}
-		items = append(items, fresh...)
+		list.items = append(list.items, fresh...)
 		if old {
-			return items, true, nil
+			list.whole = true
+			return list, nil
 		}
 		if again && !page.Last {
 			news, err := v.anyNeeded(ctx, fresh)
 			if err != nil || !news {
-				return items, false, err
+				return list, err
 			}
 		}
 	}
-	return items, true, nil
+	list.whole = true
+	return list, nil
 }
 
 func (v *visit) anyNeeded(ctx context.Context, items []gitlab.PipelineListItem) (bool, error) {
@@ -95,18 +113,14 @@ func (v *visit) anyNeeded(ctx context.Context, items []gitlab.PipelineListItem) 
 
 // deletedExternals marks those that the store has and a list that was read
 // whole does not.
-func (v *visit) deletedExternals(ctx context.Context, listed []gitlab.PipelineListItem, at time.Time) ([]store.Tombstone, error) {
+func (v *visit) deletedExternals(ctx context.Context, listed map[ci.PipelineID]bool, at time.Time) ([]store.Tombstone, error) {
 	stored, err := v.run.store.UndatedPipelineIDs(ctx, v.project.InstanceID, v.project.ID, v.since)
 	if err != nil {
 		return nil, err
 	}
-	there := make(map[ci.PipelineID]bool, len(listed))
-	for _, item := range listed {
-		there[ci.PipelineID(item.ID)] = true
-	}
 	var deleted []store.Tombstone
 	for _, id := range stored {
-		if !there[id] {
+		if !listed[id] {
 			deleted = append(deleted, v.tombstone(id, at))
 		}
 	}

@@ -226,7 +226,7 @@ func (v *visit) stillForbidden() bool {
 func (v *visit) stay() {
 	v.stays(&v.cursor.Own)
 	v.stays(&v.cursor.Children)
-	v.externalsReadTo(v.since)
+	v.externalsReadTo(v.since, v.still.asked)
 }
 
 // stays notes of a list that a probe found it as it is stored. One that was

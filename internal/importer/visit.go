@@ -133,7 +133,7 @@ func (v *visit) catchUp(ctx context.Context) error {
 		}
 	}
 	if v.still.external {
-		v.externalsReadTo(v.since)
+		v.externalsReadTo(v.since, v.still.asked)
 	} else if err := v.externals(ctx); err != nil {
 		return err
 	}
