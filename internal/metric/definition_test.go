@@ -35,8 +35,10 @@ func TestDocumentation(t *testing.T) {
 	}
 }
 
-// A metric that is one more line and one more file is documented and defined,
-// and with that in the API and on the command line, which list what is defined.
+// A metric or a finding that is one more line and one more file is documented and
+// defined, and with that in the API and on the command line, which list what is
+// defined (TestReportsListWhatIsDefined in internal/api, TestFindingsAreCommands
+// in cmd/weir).
 func TestOneLineAddsAMetric(t *testing.T) {
 	added := fstest.MapFS{}
 	if err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
@@ -50,13 +52,20 @@ func TestOneLineAddsAMetric(t *testing.T) {
 		t.Fatal(err)
 	}
 	added["sql/speed.sql"] = &fstest.MapFile{Data: []byte(strings.Replace(string(added["sql/runs.sql"].Data), "-- Runs", "-- Speed", 1))}
-	e := engineOf(t, append(list(), metric{name: "speed", over: overRuns, shape: byStatus, unit: "count"}), added)
+	added["sql/finding/culprits.sql"] = &fstest.MapFile{Data: []byte(strings.Replace(string(added["sql/finding/red_periods.sql"].Data), "-- Red", "-- Culprits of red", 1))}
+	culprits := metric{name: "culprits", over: overPeriods, shape: ranked, unit: listUnit, by: []Dim{}, finding: finding{command: "broken", view: "culprits"}}
+	e := engineOf(t, append(list(), metric{name: "speed", over: overRuns, shape: byStatus, unit: "count"}, culprits), added)
 	d, err := e.Definition("speed")
 	if err != nil || d.Title != "Speed" || !slices.Contains(d.Dimensions, Project) {
 		t.Errorf("%+v, %v", d, err)
 	}
-	if !strings.Contains(e.Markdown(), "\n## speed\n") {
-		t.Error("it is not documented")
+	if all := e.Findings(); len(all) != 1 || all[0].Name != "culprits" || all[0].Command != "broken" || all[0].View != "culprits" {
+		t.Errorf("findings %+v", all)
+	}
+	for _, part := range []string{"\n## speed\n", "\n## culprits\n", "| [culprits](#culprits) | `weir broken"} {
+		if !strings.Contains(e.Markdown(), part) {
+			t.Errorf("%q is not documented", part)
+		}
 	}
 }
 
