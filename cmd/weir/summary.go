@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/weirhq/weir/internal/api"
 )
@@ -31,7 +33,7 @@ func (p *program) summary(name string, done api.SyncEvent) error {
 	}
 	fmt.Fprintf(p.stdout, "%s: sync %d is %s%s\n", name, s.ID, s.State, took)
 	fmt.Fprintf(p.stdout, "  rows      %s\n", counts(s.Rows))
-	fmt.Fprintf(p.stdout, "  requests  %s\n", thousands(s.Requests))
+	fmt.Fprintf(p.stdout, "  requests  %s by the plan %s%s\n", thousands(s.Requests), s.Plan, otherPlans(s))
 	endpoints := slices.SortedFunc(maps.Keys(s.RequestsByEndpoint), func(a, b string) int {
 		return int(s.RequestsByEndpoint[b] - s.RequestsByEndpoint[a])
 	})
@@ -60,4 +62,26 @@ func (p *program) summary(name string, done api.SyncEvent) error {
 		fmt.Fprintf(p.stdout, "    %s  %s  %s\n", e.Code, where, printable(e.Detail))
 	}
 	return nil
+}
+
+// otherPlans says what the other plans would have needed for the same, the
+// cheapest first; nothing where nobody knows.
+func otherPlans(s *api.Sync) string {
+	var parts []string
+	for _, plan := range byCost(s.PlanRequests) {
+		if plan != s.Plan {
+			parts = append(parts, fmt.Sprintf("%s about %s", plan, thousands(s.PlanRequests[plan])))
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(parts, ", ") + ")"
+}
+
+// byCost gives the plans, the cheapest first.
+func byCost(requests map[string]int64) []string {
+	return slices.SortedFunc(maps.Keys(requests), func(a, b string) int {
+		return cmp.Or(cmp.Compare(requests[a], requests[b]), strings.Compare(a, b))
+	})
 }

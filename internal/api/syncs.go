@@ -198,6 +198,6 @@ func ShowSync(s ci.Sync) Sync {
 	return Sync{
 		ID: s.ID, InstanceID: s.InstanceID, ConnectionID: s.ConnectionID, Kind: s.Kind, State: s.State,
 		StartedAt: s.StartedAt, FinishedAt: s.FinishedAt, Rows: s.Rows, Requests: s.Requests,
-		RequestsByEndpoint: s.RequestsBy, ThrottledSeconds: s.ThrottledSeconds, Plan: s.Plan, Errors: []SyncError{},
+		RequestsByEndpoint: s.RequestsBy, PlanRequests: s.PlanRequests, ThrottledSeconds: s.ThrottledSeconds, Plan: s.Plan, Errors: []SyncError{},
 	}
 }

@@ -142,6 +142,7 @@ type Sync struct {
 	Rows               map[string]int64 `json:"rows" doc:"rows written, by table"`
 	Requests           int64            `json:"requests"`
 	RequestsByEndpoint map[string]int64 `json:"requests_by_endpoint"`
+	PlanRequests       map[string]int64 `json:"plan_requests" doc:"requests that each plan would have needed for what was read; of the plan that was used, those that it made; null where none was chosen"`
 	ThrottledSeconds   float64          `json:"throttled_seconds" doc:"time spent waiting for GitLab's limits, summed over requests"`
 	Plan               string           `json:"plan"`
 	Errors             []SyncError      `json:"errors" nullable:"false"`

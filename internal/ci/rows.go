@@ -287,7 +287,8 @@ type Sync struct {
 	Requests         int64            `db:"requests"`
 	RequestsBy       map[string]int64 `db:"requests_by_endpoint"`
 	ThrottledSeconds float64          `db:"throttled_seconds"` // for how long limits held requests back
-	Plan             string           `db:"plan"`
+	Plan             string           `db:"plan"`              // that was used; while it runs and has not chosen, that was asked for
+	PlanRequests     map[string]int64 `db:"plan_requests"`     // that each plan would have needed; of the one used, that it did need
 }
 
 // SyncError is something that a run of the importer could not do.

@@ -136,6 +136,9 @@ func convertRun(project ci.Project, run gitlab.Run, item gitlab.PipelineListItem
 	return row
 }
 
+// scriptFailure is GitLab's word for a job whose own script failed.
+const scriptFailure = "script_failure"
+
 // convertRunJob makes a row of a job as GraphQL gives it. GraphQL has no word
 // for why a job failed, only a sentence, and none for a failed script; any
 // other failure is left unexplained.
@@ -156,7 +159,7 @@ func convertRunJob(project ci.Project, run gitlab.Run, j gitlab.RunJob, askedAt 
 	if _, ok := j.FailureMessage.Get(); ok || row.Kind == ci.Bridge { // a bridge has no script
 		return row, false
 	}
-	row.FailureReason = new("script_failure")
+	row.FailureReason = new(scriptFailure)
 	return row, true
 }
 

@@ -31,6 +31,15 @@ const (
 // Plans lists the names that Options.Plan may have.
 func Plans() []string { return []string{PlanAuto, PlanDocumented, PlanKeyset, PlanGraphQL} }
 
+// plannedFirst is the plan that a run's row shows until the plan is chosen. What
+// needs none reads as the documented plan does.
+func (r *run) plannedFirst() string {
+	if r.source.Kind == KindGitLab || r.options.Only != ScopeAll {
+		return PlanDocumented
+	}
+	return r.options.Plan
+}
+
 // choosePlan settles by which plan the run fetches, with one request at most. A
 // wish that GitLab cannot fulfil is recorded with the reason; nothing is missing
 // for it.

@@ -31,6 +31,7 @@ func TestRecordedProject(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	server.Fault(noGraphQL) // none was recorded
 	client, err := gitlab.New(gitlab.Config{
 		BaseURL: base, Transport: server.Transport(),
 		Credentials: []gitlab.Credential{{Token: gitlab.Secret(server.DefaultToken())}},
@@ -43,8 +44,8 @@ func TestRecordedProject(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if sync.State != ci.SyncComplete {
-		t.Errorf("state %s, want complete", sync.State)
+	if sync.State != ci.SyncComplete || sync.Plan != importer.PlanKeyset {
+		t.Errorf("state %s by the plan %s, want complete by keyset", sync.State, sync.Plan)
 	}
 	got := stored(t.Context(), t, s)
 	if n := len(got["pipelines"]); n != 28 {

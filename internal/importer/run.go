@@ -25,6 +25,7 @@ type run struct {
 	progress  *progress
 	stats     gitlab.Stats // of the client before the run
 	people    *people
+	tally     *tally
 	bulkSize  *bulkSize // nil when GraphQL is not used
 	prober    *prober   // the same
 
@@ -60,7 +61,7 @@ var phases = []struct {
 }
 
 func newRun(i *Importer, src Source, o Options, emit func(Event)) *run {
-	r := &run{Importer: i, source: src, options: o, stats: src.Client.Stats(), people: newPeople(), words: make(map[string]bool)}
+	r := &run{Importer: i, source: src, options: o, stats: src.Client.Stats(), people: newPeople(), tally: newTally(), words: make(map[string]bool)}
 	r.progress = newProgress(emit, i.now, func(e *Event) {
 		s := r.source.Client.Stats()
 		e.Sync = r.sync.ID
@@ -81,7 +82,7 @@ func (r *run) begin(ctx context.Context) error {
 	}
 	r.sync = ci.Sync{
 		InstanceID: r.source.Instance.ID, ConnectionID: r.source.Connection, Kind: kind,
-		State: ci.SyncRunning, StartedAt: r.now().UTC(), Plan: r.options.Plan,
+		State: ci.SyncRunning, StartedAt: r.now().UTC(), Plan: r.plannedFirst(),
 	}
 	id, err := r.store.BeginSync(ctx, r.sync)
 	if err != nil {
@@ -120,6 +121,7 @@ func (r *run) end(ctx context.Context, problem *ci.Problem) error {
 			r.sync.RequestsBy[endpoint] = n
 		}
 	}
+	r.sync.PlanRequests = r.comparePlans(ctx)
 	batch.Syncs = []ci.Sync{r.sync}
 	_, err := r.store.Apply(ctx, batch)
 	r.progress.emit(Event{Kind: EventDone, Message: string(r.sync.State)})
@@ -216,6 +218,7 @@ func (r *run) visits(ctx context.Context, projects []ci.Project) ([]*visit, erro
 				fmt.Sprintf("%s has CI/CD switched off: GitLab shows no pipelines of it", p.FullPath)))
 			continue
 		}
+		r.tally.expect(p.ID)
 		v, err := newVisit(r, p, known[p.ID], r.source.Since)
 		if err != nil {
 			return nil, fmt.Errorf("project %s: %w", p.FullPath, err)

@@ -241,6 +241,7 @@ func (v *visit) add(batch *store.Batch, b bundle) {
 		batch.Deleted = append(batch.Deleted, v.tombstone(b.id, v.run.now()))
 		v.cursor.follow(b.id, false)
 	case b.pipeline != nil:
+		v.run.tally.read(v.project.ID, b)
 		batch.Pipelines = append(batch.Pipelines, *b.pipeline)
 		batch.Jobs = append(batch.Jobs, b.jobs...)
 		v.run.people.add(batch, b)

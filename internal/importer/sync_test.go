@@ -181,7 +181,7 @@ func TestGraphQLThatFails(t *testing.T) {
 // begin again.
 func TestInterruptedAfterEveryRequest(t *testing.T) {
 	whole := newHarness(t, openDuckDB(t), smallWorld())
-	whole.sync(t, importer.Options{})
+	whole.sync(t, importer.Options{Plan: importer.PlanDocumented})
 	needed := whole.requests()
 	for stop := 1; stop < needed; stop++ {
 		h := newHarness(t, openDuckDB(t), smallWorld())
@@ -191,12 +191,12 @@ func TestInterruptedAfterEveryRequest(t *testing.T) {
 				cancel()
 			}
 		})
-		s, err := h.importer.Sync(ctx, h.source, importer.Options{}, nil)
+		s, err := h.importer.Sync(ctx, h.source, importer.Options{Plan: importer.PlanDocumented}, nil)
 		if ci.CodeOf(err) != ci.Interrupted || s.State != ci.SyncInterrupted {
 			t.Fatalf("stopped after request %d: state %s, error %v", stop, s.State, err)
 		}
 		h.server.EachRequest(nil)
-		h.sync(t, importer.Options{})
+		h.sync(t, importer.Options{Plan: importer.PlanDocumented})
 		h.compare(t)
 		// What was fetched before is kept, but for what was in flight.
 		if total := h.requests(); total > needed+inFlight {
@@ -234,7 +234,7 @@ func TestRefusedProjectsDoNotStopTheOthers(t *testing.T) {
 				}
 				return gitlabtest.Fault{}
 			})
-			s := h.sync(t, importer.Options{})
+			s := h.sync(t, importer.Options{Plan: importer.PlanDocumented})
 			if s.State != ci.SyncIncomplete {
 				t.Errorf("state %s, want incomplete", s.State)
 			}
@@ -247,7 +247,7 @@ func TestRefusedProjectsDoNotStopTheOthers(t *testing.T) {
 				t.Errorf("project_syncs says %v, want %s", got, tc.code)
 			}
 			h.server.Fault(nil)
-			if s := h.sync(t, importer.Options{}); s.State != ci.SyncComplete {
+			if s := h.sync(t, importer.Options{Plan: importer.PlanDocumented}); s.State != ci.SyncComplete {
 				t.Errorf("once it answers again: state %s, want complete", s.State)
 			}
 			h.compare(t)

@@ -117,6 +117,7 @@ func (v *visit) pipelines(ctx context.Context, o gitlab.PipelineListOptions) pip
 // catchUp reads what changed since the last visit, and the pipelines that are
 // followed because they may change without their updated_at.
 func (v *visit) catchUp(ctx context.Context) error {
+	v.run.tally.list(v.project.ID)
 	for _, l := range v.lists() {
 		var err error
 		c := l.coverage(&v.cursor)
