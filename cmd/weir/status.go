@@ -79,8 +79,7 @@ func (p *program) connectionStatus(c api.ConnectionStatus) {
 	case last == nil:
 		fmt.Fprintln(p.stdout, "  never imported; run weir sync")
 	default:
-		line := fmt.Sprintf("  sync %d of %s is %s: %s by the plan %s%s", last.ID, atText(&last.StartedAt), last.State,
-			count(last.Requests, "request"), last.Plan, otherPlans(last))
+		line := fmt.Sprintf("  sync %d of %s is %s: %s%s", last.ID, atText(&last.StartedAt), last.State, count(last.Requests, "request"), plansText(last))
 		if last.FinishedAt != nil {
 			line += " in " + spanText(last.FinishedAt.Sub(last.StartedAt).Seconds())
 		}

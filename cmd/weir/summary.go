@@ -33,7 +33,7 @@ func (p *program) summary(name string, done api.SyncEvent) error {
 	}
 	fmt.Fprintf(p.stdout, "%s: sync %d is %s%s\n", name, s.ID, s.State, took)
 	fmt.Fprintf(p.stdout, "  rows      %s\n", counts(s.Rows))
-	fmt.Fprintf(p.stdout, "  requests  %s by the plan %s%s\n", thousands(s.Requests), s.Plan, otherPlans(s))
+	fmt.Fprintf(p.stdout, "  requests  %s%s\n", thousands(s.Requests), plansText(s))
 	endpoints := slices.SortedFunc(maps.Keys(s.RequestsByEndpoint), func(a, b string) int {
 		return int(s.RequestsByEndpoint[b] - s.RequestsByEndpoint[a])
 	})
@@ -64,19 +64,19 @@ func (p *program) summary(name string, done api.SyncEvent) error {
 	return nil
 }
 
-// otherPlans says what the other plans would have needed for the same, the
-// cheapest first; nothing where nobody knows.
-func otherPlans(s *api.Sync) string {
+// plansText says by which plan an import asked, and what the others would have
+// needed for the same, the cheapest first; nothing where none was chosen.
+func plansText(s *api.Sync) string {
+	if len(s.PlanRequests) == 0 {
+		return ""
+	}
 	var parts []string
 	for _, plan := range byCost(s.PlanRequests) {
 		if plan != s.Plan {
 			parts = append(parts, fmt.Sprintf("%s about %s", plan, thousands(s.PlanRequests[plan])))
 		}
 	}
-	if len(parts) == 0 {
-		return ""
-	}
-	return " (" + strings.Join(parts, ", ") + ")"
+	return fmt.Sprintf(" by the plan %s (%s)", s.Plan, strings.Join(parts, ", "))
 }
 
 // byCost gives the plans, the cheapest first.

@@ -46,7 +46,7 @@ func TestInterruptedSync(t *testing.T) {
 		}
 		return gitlabtest.Fault{}
 	})
-	code, stdout, stderr := run(interrupted, "sync")
+	code, stdout, stderr := run(interrupted, "sync", "--plan", "documented")
 	if code != exitInterrupted {
 		t.Errorf("sync: exit code %d, want %d", code, exitInterrupted)
 	}

@@ -14,12 +14,20 @@ import (
 
 // work is what there is to be read.
 type work struct {
-	discovery float64                 // requests that find groups and projects
-	projects  map[ci.ProjectID]volume // those with CI, whether or not anything in them is to be read
-	still     float64                 // of them: a probe shows that their lists need not be read
+	discovery float64                   // requests that find groups and projects
+	projects  map[ci.ProjectID][]volume // those with CI, each with its lists, whether or not anything in them is to be read
+	still     float64                   // projects whose own list a probe shows to be as it is stored
 }
 
-// volume is what is to be read of a project, or of a pipeline.
+// The lists of a project's pipelines, each to be read in its own way.
+const (
+	ownList = iota
+	childList
+	undatedList // external pipelines without updated_at
+	listsEach
+)
+
+// volume is what is to be read of a list, or of a pipeline.
 type volume struct {
 	pipelines float64
 	builds    float64 // of all of them, every attempt
@@ -31,28 +39,47 @@ func (v volume) plus(o volume) volume {
 	return volume{v.pipelines + o.pipelines, v.builds + o.builds, v.pages + o.pages, v.explained + o.explained}
 }
 
+// single is what the pipelines cost when each is asked for by itself.
+func (v volume) single() float64 { return 2*v.pipelines + v.pages }
+
 // costs gives the requests that each plan needs; those that ask GraphQL are left
 // out where there is none.
 func (w work) costs(graphQL bool) map[string]int64 {
-	var all volume
-	var lists, runs, walked float64
-	for _, v := range w.projects {
-		all = all.plus(v)
-		lists += listPages(v.pipelines)
-		runs += math.Ceil(v.pipelines / perPage)
-		walked += min(math.Ceil(v.builds/perPage), v.pages)
+	var lists, single, half, walked float64 // of REST
+	var fewLists, runs, undated, explained float64
+	for _, p := range w.projects {
+		for _, v := range p {
+			lists += listPages(v.pipelines)
+			single += v.single()
+		}
+		dated := p[ownList].plus(p[childList])
+		half += 2 * dated.pipelines
+		walked += min(math.Ceil(dated.builds/perPage), dated.pages)
+		undated += p[undatedList].single()
+		fewLists += listPages(p[ownList].pipelines)
+		for _, v := range p[childList:] {
+			if v.pipelines > 0 { // else a probe shows that there are none
+				fewLists += listPages(v.pipelines)
+			}
+		}
+		for _, v := range p[:undatedList] {
+			if v.pipelines == 1 {
+				runs += v.single()
+			} else {
+				runs += math.Ceil(v.pipelines / perPage)
+				explained += v.explained
+			}
+		}
 	}
-	n := float64(len(w.projects))
-	// Without GraphQL a project has two lists more: of children, and of externals.
-	base := w.discovery + lists + 2*n
+	base := w.discovery + lists
 	costs := map[string]int64{
-		PlanDocumented: requests(base + 2*all.pipelines + all.pages),
-		PlanKeyset:     requests(base + 1 + 2*all.pipelines + walked),
+		PlanDocumented: requests(base + single),
+		PlanKeyset:     requests(base + 1 + half + walked + undated),
 	}
 	if graphQL {
-		base = w.discovery + 1 + math.Ceil(n/perPage) + lists - w.still + runs + w.growing(all.pipelines)
+		base = w.discovery + 1 + math.Ceil(float64(len(w.projects))/perPage) + fewLists - w.still + runs + w.growing() + undated
 		costs[PlanKeyset] = requests(base + walked)
-		costs[PlanGraphQL] = requests(base + all.explained)
+		costs[PlanGraphQL] = requests(base + explained)
 	}
 	return costs
 }
@@ -69,12 +96,13 @@ func listPages(rows float64) float64 {
 }
 
 // growing is how many pages of GraphQL's an import needs more than its pages
-// will hold once they have grown: the projects that are read first have small ones.
-func (w work) growing(pipelines float64) float64 {
-	read := 0.0
-	for _, v := range w.projects {
-		if v.pipelines > 1 {
+// will hold once they have grown: those that are asked for first are small.
+func (w work) growing() float64 {
+	var read, pipelines float64
+	for _, p := range w.projects {
+		if n := p[ownList].pipelines; n > 1 {
 			read++
+			pipelines += n
 		}
 	}
 	if read == 0 {
@@ -84,7 +112,8 @@ func (w work) growing(pipelines float64) float64 {
 	for left, size := each, float64(startingPage); left > 0; left, size = left-size, min(2*size, largestPage) {
 		pages++
 	}
-	return min(projectsAtOnce, read) * (pages - math.Ceil(each/perPage))
+	const first = 4 // projects that are read before any page has come
+	return min(first, read) * (pages - math.Ceil(each/perPage))
 }
 
 // volumeOf is what a pipeline was to read.
@@ -114,33 +143,49 @@ func volumeOf(b bundle) volume {
 // tally counts what a run reads.
 type tally struct {
 	mu       sync.Mutex
-	projects map[ci.ProjectID]volume
-	listed   map[ci.ProjectID]bool // their lists were read
+	projects map[ci.ProjectID][]volume
+	listed   map[ci.ProjectID]bool // their own list was read
 }
 
 func newTally() *tally {
-	return &tally{projects: make(map[ci.ProjectID]volume), listed: make(map[ci.ProjectID]bool)}
+	return &tally{projects: make(map[ci.ProjectID][]volume), listed: make(map[ci.ProjectID]bool)}
 }
 
 // expect notes a project that the run looks after.
 func (t *tally) expect(p ci.ProjectID) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.projects[p] = volume{}
+	t.projects[p] = make([]volume, listsEach)
 }
 
-// list notes that a project's lists are read.
-func (t *tally) list(p ci.ProjectID) {
+// list notes that a project's own list is read.
+func (t *tally) list(p ci.ProjectID, l list) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.listed[p] = true
+	t.listed[p] = t.listed[p] || !l.child
+}
+
+// still is how many projects' own lists were not read. It wants the lock.
+func (t *tally) still() (n float64) {
+	for p := range t.projects {
+		if !t.listed[p] {
+			n++
+		}
+	}
+	return n
 }
 
 func (t *tally) read(p ci.ProjectID, b bundle) {
-	v := volumeOf(b)
+	v, list := volumeOf(b), ownList
+	switch {
+	case b.pipeline.UpdatedAt == nil:
+		list = undatedList
+	case b.pipeline.Source != nil && *b.pipeline.Source == ci.SourceParent:
+		list = childList
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.projects[p] = t.projects[p].plus(v)
+	t.projects[p][list] = t.projects[p][list].plus(v)
 }
 
 // comparePlans gives what each plan would have needed for what this run has
@@ -151,7 +196,7 @@ func (r *run) comparePlans(ctx context.Context) map[string]int64 {
 	}
 	r.tally.mu.Lock()
 	defer r.tally.mu.Unlock()
-	w := work{projects: r.tally.projects, still: float64(len(r.tally.projects) - len(r.tally.listed))}
+	w := work{projects: r.tally.projects, still: r.tally.still()}
 	if n := len(r.options.Projects); n > 0 {
 		w.discovery = float64(n)
 	} else {

@@ -117,7 +117,6 @@ func (v *visit) pipelines(ctx context.Context, o gitlab.PipelineListOptions) pip
 // catchUp reads what changed since the last visit, and the pipelines that are
 // followed because they may change without their updated_at.
 func (v *visit) catchUp(ctx context.Context) error {
-	v.run.tally.list(v.project.ID)
 	for _, l := range v.lists() {
 		var err error
 		c := l.coverage(&v.cursor)
@@ -125,8 +124,10 @@ func (v *visit) catchUp(ctx context.Context) error {
 		case l.still(v.still):
 			v.stays(c)
 		case c.read():
+			v.run.tally.list(v.project.ID, l)
 			err = v.catchUpList(ctx, l, c)
 		default:
+			v.run.tally.list(v.project.ID, l)
 			err = v.openList(ctx, l, c)
 		}
 		if err != nil {

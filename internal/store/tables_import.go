@@ -29,7 +29,7 @@ func importTables() []Table {
 			{Name: "requests_by_endpoint", Type: JSON, Nullable: true, Meaning: "the same, by endpoint"},
 			{Name: "throttled_seconds", Type: Double, Meaning: "for how long rate limits, GitLab's or your own ceiling, held requests back"},
 			{Name: "plan", Type: Text, Meaning: "how rows were fetched"},
-			{Name: "plan_requests", Type: JSON, Nullable: true, added: 5, Meaning: "requests that each plan would have needed for what was read; of the plan that was used, those that it made"},
+			{Name: "plan_requests", Type: JSON, Nullable: true, added: 6, Meaning: "requests that each plan would have needed for what was read; of the plan that was used, those that it made"},
 		}},
 		{Name: "sync_errors", Meaning: "Something that a run of the importer could not do.", newest: newestLast, Columns: []Column{
 			{Name: "sync_id", Type: BigInt, Key: true, Meaning: "the run", References: "syncs.id"},
