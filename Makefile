@@ -8,10 +8,16 @@ TOOL := go tool -modfile=internal/tools/go.mod
 BIN      ?= bin/weir
 FUZZTIME ?= 30s
 
+# How many random worlds soak proves the importer on, from which number on, and
+# after how many minutes it begins no more.
+SOAK_WORLDS  ?= 5000
+SOAK_FROM    ?= 1000
+SOAK_MINUTES ?= 30
+
 # Where bench-query keeps its ten million jobs.
 BENCH_FILE ?= $(or $(TMPDIR),/tmp)/weir-bench-10m.duckdb
 
-.PHONY: build demo test check bench bench-query fuzz generate fmt vuln
+.PHONY: build demo test check bench bench-query fuzz soak generate fmt vuln
 
 build:
 	go build -o $(BIN) ./cmd/weir
@@ -46,6 +52,11 @@ bench-query:
 
 fuzz:
 	scripts/fuzz $(FUZZTIME)
+
+# The importer on random worlds (doc/decisions/0013), from number SOAK_FROM on,
+# until SOAK_MINUTES have passed or SOAK_WORLDS are proven.
+soak:
+	go test ./internal/importer -run '^TestWorlds$$' -timeout 0 -worlds $(SOAK_WORLDS) -from $(SOAK_FROM) -minutes $(SOAK_MINUTES)
 
 # The tests that find these files out of date also write them.
 generate:

@@ -132,7 +132,7 @@ func TestChildSync(t *testing.T) {
 		}
 	})
 	_, err = i.Sync(t.Context(),
-		importer.Source{Connection: 1, Instance: instance, Kind: importer.KindPipelines, Client: client}, importer.Options{}, nil)
+		importer.Source{Connection: 1, Instance: instance, Kind: importer.KindPipelines, Client: client}, importer.Options{Plan: os.Getenv("WEIR_CHILD_PLAN")}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
