@@ -35,7 +35,8 @@ func (r *run) discover(ctx context.Context) ([]ci.Project, error) {
 		return nil, err
 	}
 	if !reach.partial {
-		if projects, proven, err := r.prove(ctx, roots); proven || err != nil {
+		projects, proven, err := r.prove(ctx, roots)
+		if r.proved = proven; proven || err != nil {
 			return projects, err
 		}
 	}

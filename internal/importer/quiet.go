@@ -28,9 +28,11 @@ type still struct {
 func (s still) all() bool { return s.own && s.children && s.external }
 
 // questions asks about each project since the time up to which it is stored; of
-// a list that was never read, since the horizon.
+// a list that was never read, since the horizon. Of a project that shows no
+// pipelines any time will do, so it goes with the others.
 func (r *run) questions(projects []ci.Project, known map[ci.ProjectID]ci.ProjectSync) []question {
 	list := make([]question, 0, len(projects))
+	latest := r.source.Since
 	for _, p := range projects {
 		since := r.source.Since
 		if c, err := parseCursor(known[p.ID].Cursor); err == nil && c.Own.read() && c.Children.read() {
@@ -39,7 +41,15 @@ func (r *run) questions(projects []ci.Project, known map[ci.ProjectID]ci.Project
 				since = from
 			}
 		}
+		if since.After(latest) {
+			latest = since
+		}
 		list = append(list, question{p.ID, since})
+	}
+	for i, p := range projects {
+		if p.CIAccess != ci.CIEnabled {
+			list[i].since = latest
+		}
 	}
 	return list
 }

@@ -75,10 +75,11 @@ func (r *run) recountSome(ctx context.Context, some []*visit) error {
 	for _, v := range some {
 		there, ok := now[v.project.ID]
 		have := stored[v.project.ID]
-		v.still.own = ok && there.Own == have.Own
-		v.still.children = ok && there.Children == have.Children
-		if v.still.own && v.still.children {
-			v.cursor.Own.Counted, v.cursor.Children.Counted = r.now().UTC(), r.now().UTC()
+		if v.still.own = ok && there.Own == have.Own; v.still.own {
+			v.cursor.Own.Counted = r.now().UTC()
+		}
+		if v.still.children = ok && there.Children == have.Children; v.still.children {
+			v.cursor.Children.Counted = r.now().UTC()
 		}
 	}
 	return nil

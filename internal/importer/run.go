@@ -28,6 +28,7 @@ type run struct {
 	tally     *tally
 	bulkSize  *bulkSize // nil when GraphQL is not used
 	prober    *prober   // the same
+	proved    bool      // the projects are those that were listed before
 
 	environmentsUntold bool // GraphQL does not say who has environments
 
@@ -213,6 +214,9 @@ func (r *run) visits(ctx context.Context, projects []ci.Project) ([]*visit, erro
 	var visits []*visit
 	var off store.Batch
 	for _, p := range projects {
+		if p.CIAccess == ci.CIDisabled && r.proved {
+			continue // said when it was listed
+		}
 		if p.CIAccess == ci.CIDisabled {
 			off.SyncErrors = append(off.SyncErrors, r.syncError(&p.ID, ci.CIDisabledCode,
 				fmt.Sprintf("%s has CI/CD switched off: GitLab shows no pipelines of it", p.FullPath)))
