@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"fmt"
+	"strings"
 
 	"github.com/weirhq/weir/internal/ci"
 )
@@ -72,10 +74,14 @@ const (
 				WHERE b.instance_id = x.instance_id AND b.pipeline_id = x.pipeline_id),
 			(SELECT coalesce(string_agg(s.identifier, ', ' ORDER BY s.identifier), '') FROM map_service a JOIN services s ON s.id = a.service_id
 				WHERE a.instance_id = x.instance_id AND a.pipeline_id = x.pipeline_id)
-		FROM (SELECT *, row_number() OVER (PARTITION BY kind ORDER BY pipeline_id DESC, instance_id) AS n FROM map_change WHERE kind <> '') x
+		FROM ({newest}) x
 		JOIN pipelines p ON p.instance_id = x.instance_id AND p.id = x.pipeline_id
 		LEFT JOIN projects j ON j.instance_id = p.instance_id AND j.id = p.project_id
-		WHERE x.n <= 5 ORDER BY x.kind, x.n`
+		ORDER BY x.kind, x.pipeline_id DESC, x.instance_id`
+
+	// newestOfKind are the first five of a kind, which are much sooner found than
+	// the order of all.
+	newestOfKind = `(SELECT kind, instance_id, pipeline_id FROM map_change WHERE kind = '%s' ORDER BY pipeline_id DESC, instance_id LIMIT 5)`
 
 	conflicts = `SELECT winner, loser, count(*) AS n, max(pipeline_id) AS example, min(instance_id) FROM (
 			SELECT DISTINCT w.rule_id AS winner, l.rule_id AS loser, w.instance_id, w.pipeline_id
@@ -105,7 +111,7 @@ func (m *mapping) compare(ctx context.Context) (Change, error) {
 				*n = row[i].(int64)
 			}
 		}},
-		{changeExamples, func(row []any) {
+		{strings.Replace(changeExamples, "{newest}", fmt.Sprintf(newestOfKind+" UNION ALL "+newestOfKind+" UNION ALL "+newestOfKind, "newly_mapped", "remapped", "orphaned"), 1), func(row []any) {
 			c.Examples = append(c.Examples, ChangeExample{
 				Kind: row[0].(string), InstanceID: ci.InstanceID(row[1].(int64)), Pipeline: ci.PipelineID(row[2].(int64)),
 				Project: row[3].(string), Ref: row[4].(string), Before: row[5].(string), After: row[6].(string),
