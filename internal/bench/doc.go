@@ -7,7 +7,8 @@
 // resident set as the kernel counted it, and seconds include starting the
 // program. The simulator runs on the same cores, so seconds are upper bounds.
 //
-// BenchmarkQuery is of another kind: it asks every metric, in this process, over
-// ten million made-up jobs. `make bench-query` keeps their database in a file,
-// which takes minutes to write the first time.
+// BenchmarkQuery and BenchmarkMeasure are of another kind: they ask every metric,
+// in this process, over ten million made-up jobs, and compute anew what is kept
+// for them. `make bench-query` keeps their database in a file, which takes minutes
+// to write the first time. BenchmarkQueryPostgres asks PostgreSQL over a million.
 package bench

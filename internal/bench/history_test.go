@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/duckdb/duckdb-go/v2"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/weirhq/weir/internal/ci"
 	"github.com/weirhq/weir/internal/store"
@@ -29,6 +30,10 @@ type history struct {
 
 // tenMillion is what people are promised answers over.
 var tenMillion = history{projects: 300, pipelines: 1_000_000, jobsEach: 10, days: 365, until: time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)}
+
+// lastMonth is as busy as the last month of tenMillion, without the years before:
+// what PostgreSQL is asked, which would take an hour to write the whole.
+var lastMonth = history{projects: 300, pipelines: 100_000, jobsEach: 10, days: 36, until: tenMillion.until}
 
 // open opens the database that holds the history, and makes it first where it
 // is not there yet, which takes minutes.
@@ -57,7 +62,20 @@ func (h history) open(b *testing.B, file string) *store.Store {
 			b.Error(err)
 		}
 	})
+	measureAll(b, s)
 	return s
+}
+
+// measureAll waits for what is kept for metrics, as a server's users do after
+// their first import.
+func measureAll(b *testing.B, s *store.Store) {
+	b.Helper()
+	for left := int64(1); left > 0; {
+		var err error
+		if left, err = s.Measure(b.Context(), 50_000); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
 
 func openStore(b *testing.B, file string) *store.Store {
@@ -112,18 +130,59 @@ func (h history) append(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
+	dirty, err := duckdb.NewAppenderFromConn(conn, "", "measure_dirty") // written past those who mark
+	if err != nil {
+		return err
+	}
+	if err := h.runs(pipelines, jobs); err != nil {
+		return err
+	}
+	for i := range h.pipelines {
+		if err := dirty.AppendRow(int64(1), int64(i+1)); err != nil {
+			return err
+		}
+	}
+	return errors.Join(pipelines.Close(), jobs.Close(), dirty.Close())
+}
+
+// copyTo does the same in PostgreSQL.
+func (h history) copyTo(ctx context.Context, database string) error {
+	conn, err := pgx.Connect(ctx, database)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	pipelines, jobs := newCopied(ctx, conn, "pipelines"), newCopied(ctx, conn, "jobs")
+	if err := errors.Join(h.runs(pipelines, jobs), pipelines.flush(), jobs.flush()); err != nil {
+		return err
+	}
+	for _, statement := range []string{"INSERT INTO weir.measure_dirty SELECT instance_id, id FROM weir.pipelines", "ANALYZE"} {
+		if _, err := conn.Exec(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rows takes the rows of a table.
+type rows interface {
+	add(values map[string]any) error
+}
+
+func (h history) runs(pipelines, jobs rows) error {
 	random := rand.New(rand.NewPCG(1, 2))
 	job := int64(0)
 	for i := range h.pipelines {
+		var err error
 		if job, err = h.run(random, int64(i+1), job, pipelines, jobs); err != nil {
 			return err
 		}
 	}
-	return errors.Join(pipelines.Close(), jobs.Close())
+	return nil
 }
 
 // run makes one pipeline with its jobs and gives the last job's id.
-func (h history) run(random *rand.Rand, id, job int64, pipelines, jobs *appended) (int64, error) {
+func (h history) run(random *rand.Rand, id, job int64, pipelines, jobs rows) (int64, error) {
 	age := time.Duration(float64(h.days) * 24 * float64(time.Hour) * (1 - float64(id)/float64(h.pipelines)))
 	created := h.until.Add(-age).Truncate(time.Millisecond)
 	project := int64(math.Pow(random.Float64(), 2)*float64(h.projects)) + 1 // a few are busy
@@ -205,6 +264,37 @@ func (a *appended) add(values map[string]any) error {
 		a.row[i] = values[c]
 	}
 	return a.AppendRow(a.row...)
+}
+
+// copied is a table that rows are copied to, many at once.
+type copied struct {
+	ctx     context.Context // of the one copying that it is made for
+	conn    *pgx.Conn
+	table   string
+	columns []string
+	waiting [][]any
+}
+
+func newCopied(ctx context.Context, conn *pgx.Conn, table string) *copied {
+	t, _ := store.TableByName(table)
+	return &copied{ctx: ctx, conn: conn, table: table, columns: t.ColumnNames()}
+}
+
+func (c *copied) add(values map[string]any) error {
+	row := make([]any, len(c.columns))
+	for i, name := range c.columns {
+		row[i] = values[name]
+	}
+	if c.waiting = append(c.waiting, row); len(c.waiting) < 20_000 {
+		return nil
+	}
+	return c.flush()
+}
+
+func (c *copied) flush() error {
+	_, err := c.conn.CopyFrom(c.ctx, pgx.Identifier{"weir", c.table}, c.columns, pgx.CopyFromRows(c.waiting))
+	c.waiting = c.waiting[:0]
+	return err
 }
 
 // historyFile is where the database is kept from one run to the next.

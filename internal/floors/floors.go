@@ -79,7 +79,7 @@ var Rules = []Rule{
 	// and what the metrics are asked of.
 	{
 		Package: "internal/bench", Floor: 5, Imports: []string{"ci", "metric", "store"},
-		Modules: []string{"github.com/duckdb/duckdb-go", "golang.org/x/sync"},
+		Modules: append([]string{"golang.org/x/sync"}, drivers...),
 	},
 }
 
