@@ -3,27 +3,20 @@ package gitlab
 import (
 	"context"
 	"slices"
-	"sync/atomic"
 	"time"
 )
 
 // Caller is on whose behalf requests are made: an import, say. A governor that
 // several callers share serves them in turn, so that a long import of one does
 // not hold up a short one of another.
-type Caller struct {
-	background atomic.Bool
-}
+type Caller struct{ background bool }
 
 // NewCaller makes a caller. A background one is weir itself, which nobody waits
 // for: it keeps the quiet hours (GovernorConfig.Quiet).
-func NewCaller(background bool) *Caller {
-	c := &Caller{}
-	c.background.Store(background)
-	return c
-}
+func NewCaller(background bool) *Caller { return &Caller{background} }
 
 // Background says whether the caller keeps the quiet hours.
-func (c *Caller) Background() bool { return c != nil && c.background.Load() }
+func (c *Caller) Background() bool { return c != nil && c.background }
 
 // ask is a request that wants to go.
 type ask struct {
@@ -41,10 +34,11 @@ type ask struct {
 // ticket is a request that waits for its admission.
 type ticket struct {
 	ask
-	lane *lane
-	held time.Duration
-	err  error
-	done chan struct{} // closed when it may go, or has failed with err
+	lane  *lane
+	queue *queue
+	held  time.Duration
+	err   error
+	done  chan struct{} // closed when it may go, or has failed with err
 }
 
 // queue is a caller's place in a governor, for as long as it has requests
@@ -75,8 +69,13 @@ func (g *Governor) enter(ctx context.Context, a ask) (held time.Duration, err er
 	}
 	t := &ticket{ask: a, lane: g.lane(a.endpoint), done: make(chan struct{})}
 	g.mu.Lock()
+	now := time.Now()
+	if at := g.ready(now).at(t); !a.deadline.IsZero() && at.After(a.deadline) {
+		g.mu.Unlock()
+		return 0, &impatient{at.Sub(now)}
+	}
 	g.join(t)
-	g.dispatch(time.Now())
+	g.dispatch(now)
 	g.mu.Unlock()
 	select {
 	case <-t.done:
@@ -114,13 +113,14 @@ func (g *Governor) join(t *ticket) {
 		g.queues[t.caller] = q
 	}
 	q.waiting++
+	t.queue = q
 	g.waiting = append(g.waiting, t)
 }
 
 // part takes a request out of its caller's queue and gives it the time that
 // limits cost; the line itself is the caller's matter.
 func (g *Governor) part(t *ticket, now time.Time) {
-	q := g.queues[t.caller]
+	q := t.queue
 	q.settle(now)
 	t.held, q.held = q.held, 0
 	if q.waiting--; q.waiting == 0 {
@@ -141,17 +141,15 @@ func (q *queue) settle(now time.Time) {
 func (g *Governor) dispatch(now time.Time) {
 	g.settle(now)
 	var again time.Time
-	for len(g.waiting) > 0 {
-		var next *ticket
-		next, again = g.choose(now)
-		if g.inFlight >= g.width.now() {
-			again = time.Time{} // a place that becomes free tells
-			break
-		}
-		if next == nil {
+	for len(g.waiting) > 0 && g.inFlight < g.width.now() {
+		var next int
+		if next, again = g.choose(now); next < 0 {
 			break
 		}
 		g.admit(next, now)
+	}
+	if g.inFlight >= g.width.now() {
+		again = time.Time{} // a place that becomes free tells
 	}
 	g.markHeld(now)
 	if g.timer != nil {
@@ -163,42 +161,51 @@ func (g *Governor) dispatch(now time.Time) {
 	}
 }
 
-// choose gives the request that may go next: an urgent one before others, then
-// one of the caller that was served longest ago, then the one that has waited
-// longest. When none may go, again is when one may; zero: when something
-// changes. Whoever would have to wait past its deadline fails.
-func (g *Governor) choose(now time.Time) (next *ticket, again time.Time) {
-	kept := g.waiting[:0]
-	for _, t := range g.waiting {
-		at, _ := g.readyAt(t.ask, t.lane, now)
-		if at.After(now) {
-			if !t.deadline.IsZero() && at.After(t.deadline) {
-				g.fail(t, &impatient{at.Sub(now)}, now)
-				continue
+// choose gives the place in the line of the request that may go next: an urgent
+// one before others, then one of the caller that was served longest ago, then
+// the one that has waited longest. It is -1 when none may go; again is when one
+// may then, zero: when something changes. Whoever would have to wait past its
+// deadline fails.
+func (g *Governor) choose(now time.Time) (next int, again time.Time) {
+	next = -1
+	ready, hasty := g.ready(now), false
+	for i, t := range g.waiting {
+		at := ready.at(t)
+		switch {
+		case !at.After(now):
+			if !t.lane.full() && (next < 0 || before(t, g.waiting[next])) {
+				next = i
 			}
-			if again.IsZero() || at.Before(again) {
-				again = at
-			}
-		} else if !t.lane.full() && (next == nil || g.before(t, next)) {
-			next = t
+		case !t.deadline.IsZero() && at.After(t.deadline):
+			g.fail(t, &impatient{at.Sub(now)}, now)
+			hasty = true
+		case again.IsZero() || at.Before(again):
+			again = at
 		}
-		kept = append(kept, t)
 	}
-	clear(g.waiting[len(kept):])
-	g.waiting = kept
+	if hasty {
+		var chosen *ticket
+		if next >= 0 {
+			chosen = g.waiting[next]
+		}
+		g.waiting = slices.DeleteFunc(g.waiting, func(t *ticket) bool { return t.err != nil })
+		next = slices.Index(g.waiting, chosen)
+	}
 	return next, again
 }
 
 // before says whether a goes before b, which stands before it in the line.
-func (g *Governor) before(a, b *ticket) bool {
+func before(a, b *ticket) bool {
 	if a.urgent != b.urgent {
 		return a.urgent
 	}
-	return g.queues[a.caller].served < g.queues[b.caller].served
+	return a.queue.served < b.queue.served
 }
 
-// admit lets a request go.
-func (g *Governor) admit(t *ticket, now time.Time) {
+// admit lets the request at a place in the line go.
+func (g *Governor) admit(i int, now time.Time) {
+	t := g.waiting[i]
+	g.waiting = slices.Delete(g.waiting, i, i+1)
 	g.ceiling.take(now)
 	g.pace.take(now)
 	t.lane.window.take(now)
@@ -208,10 +215,9 @@ func (g *Governor) admit(t *ticket, now time.Time) {
 	g.inFlight++
 	t.lane.inFlight++
 	g.admitted++
-	g.queues[t.caller].served = g.admitted
+	t.queue.served = g.admitted
 	g.recent.add(now)
 	g.part(t, now)
-	g.waiting = slices.DeleteFunc(g.waiting, func(other *ticket) bool { return other == t })
 	close(t.done)
 }
 
@@ -222,22 +228,22 @@ func (g *Governor) fail(t *ticket, err error, now time.Time) {
 	close(t.done)
 }
 
-// markHeld notes whom limits hold back from now on.
+// markHeld notes whom limits hold back from now on: nobody, while there is no
+// place anyway.
 func (g *Governor) markHeld(now time.Time) {
-	held := false
+	g.heldSince = time.Time{}
 	for _, q := range g.queues {
 		q.settle(now)
 		q.since = time.Time{}
 	}
-	for _, t := range g.waiting {
-		if _, limit := g.readyAt(t.ask, t.lane, now); limit.After(now) {
-			g.queues[t.caller].since = now
-			held = true
-		}
+	if g.inFlight >= g.width.now() {
+		return
 	}
-	g.heldSince = time.Time{}
-	if held {
-		g.heldSince = now
+	ready := g.ready(now)
+	for _, t := range g.waiting {
+		if t.queue.since.IsZero() && ready.limit(t).After(now) {
+			t.queue.since, g.heldSince = now, now
+		}
 	}
 }
 
@@ -249,22 +255,40 @@ func (g *Governor) settle(now time.Time) {
 	}
 }
 
-// readyAt says when a request could go, if there is a place; it may be past.
+// readiness is from when on requests may go, as far as their endpoint does not
+// matter.
+type readiness struct {
+	urgent, other time.Time
+	quiet         time.Time // for background callers; zero: no quiet hours now
+}
+
+func (g *Governor) ready(now time.Time) readiness {
+	r := readiness{urgent: later(g.blocked, g.ceiling.next())}
+	r.other = later(later(r.urgent, g.rest), g.pace.next())
+	if g.quietAt(now) {
+		r.quiet = g.quietUntil
+		if g.quiet.PerMinute > 0 {
+			r.quiet = g.hush.next()
+		}
+	}
+	return r
+}
+
+// at says when a request may go, if there is a place; it may be past.
+func (r readiness) at(t *ticket) time.Time {
+	if t.caller.Background() {
+		return later(r.limit(t), r.quiet)
+	}
+	return r.limit(t)
+}
+
 // limit is the part of it that is for GitLab's limits and the ceiling: quiet
 // hours are not counted as a wait for those.
-func (g *Governor) readyAt(a ask, l *lane, now time.Time) (at, limit time.Time) {
-	limit = later(later(g.blocked, l.blocked), g.ceiling.next())
-	if !a.urgent {
-		limit = later(later(limit, g.rest), later(g.pace.next(), l.window.next()))
+func (r readiness) limit(t *ticket) time.Time {
+	if t.urgent {
+		return later(r.urgent, t.lane.blocked)
 	}
-	at = limit
-	if a.caller.Background() && g.quietAt(now) {
-		if g.quiet.PerMinute <= 0 {
-			return later(at, g.quietUntil), limit
-		}
-		at = later(at, g.hush.next())
-	}
-	return at, limit
+	return later(later(r.other, t.lane.blocked), t.lane.window.next())
 }
 
 // quietAt says whether it is a quiet hour, and sees to the ceiling that holds

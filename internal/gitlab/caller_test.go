@@ -167,26 +167,6 @@ func TestQuietHoursHoldBackgroundWork(t *testing.T) {
 	}
 }
 
-// TestPromotedOutOfQuietHours: a person who asks for what weir does already.
-func TestPromotedOutOfQuietHours(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		quiet, err := ParseQuietHours("00:00-24:00 UTC", 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		g := NewGovernor(GovernorConfig{Quiet: quiet})
-		c := &Client{credentials: []*credential{{governor: g}}, caller: NewCaller(true)}
-		began := time.Now()
-		time.AfterFunc(time.Hour, c.Promote)
-		if err := askOnce(t.Context(), g, ask{endpoint: "GET /x", caller: c.caller}, 0); err != nil {
-			t.Fatal(err)
-		}
-		if took := time.Since(began); took != time.Hour {
-			t.Errorf("went after %v", took)
-		}
-	})
-}
-
 // TestLearntLimitIsForgotten: what refusals taught holds for an hour.
 func TestLearntLimitIsForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

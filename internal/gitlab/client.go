@@ -199,15 +199,6 @@ func (c *Client) As(caller *Caller) *Client {
 // Background says whether the client asks on behalf of a background caller.
 func (c *Client) Background() bool { return c.caller.Background() }
 
-// Promote ends the restraint of a background caller (see As): now a person
-// waits for what it does.
-func (c *Client) Promote() {
-	c.caller.background.Store(false)
-	for _, cred := range c.credentials {
-		cred.governor.rouse()
-	}
-}
-
 // Counting gives a client that shares everything with c and also adds each
 // request that it sends to n: for whoever must know what one part of the work
 // has cost.

@@ -199,7 +199,7 @@ func (g *Governor) prospect(a ask) (at time.Time, load float64) {
 	l := g.lane(a.endpoint)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	at, _ = g.readyAt(a, l, time.Now())
+	at = g.ready(time.Now()).at(&ticket{ask: a, lane: l})
 	return at, float64(g.inFlight+len(g.waiting)) / float64(g.width.now())
 }
 

@@ -101,6 +101,46 @@ func TestGoodGuest(t *testing.T) {
 	}
 }
 
+// TestCredentialsShareTheWork: two tokens of two users carry twice the share of
+// one, also when GitLab has shut one of them out for an hour.
+func TestCredentialsShareTheWork(t *testing.T) {
+	for name, tt := range map[string]struct {
+		shutOut bool
+		ideal   float64 // minutes
+	}{
+		"both":            {false, 600 / 144.},
+		"one is shut out": {true, 600 / 72.},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := gitlabtest.NewServer(gitlabtest.Uniform(4, 2, 1), gitlabtest.WithoutGzip())
+				s.LimitRequests(120, time.Minute, true)
+				s.Latency("", 50*time.Millisecond)
+				tokens := []string{s.Token(gitlabtest.TokenSpec{}), s.Token(gitlabtest.TokenSpec{})}
+				refused := 0
+				s.Fault(func(n int, r *http.Request) gitlabtest.Fault {
+					if tt.shutOut && n > 20 && r.Header.Get("PRIVATE-TOKEN") == tokens[0] {
+						refused++
+						return gitlabtest.Fault{Kind: gitlabtest.TooManyRequests, RetryAfter: time.Hour}
+					}
+					return gitlabtest.Fault{}
+				})
+				c := clientOf(t, "https://gitlab.example.com", func(cfg *gitlab.Config) {
+					cfg.Transport = s.Transport()
+					cfg.Credentials = []gitlab.Credential{{Token: gitlab.Secret(tokens[0])}, {Token: gitlab.Secret(tokens[1])}}
+				})
+				began := time.Now()
+				work(t, c, s.World(), 600, func() {})
+				ratio := time.Since(began).Minutes() / tt.ideal
+				t.Logf("%.2f times the ideal %.1f minutes; %d refused", ratio, tt.ideal, refused)
+				if ratio > 1.2 || refused > fewRefusals {
+					t.Errorf("took %.2f times the ideal, %d refused", ratio, refused)
+				}
+			})
+		})
+	}
+}
+
 func general(n int, per time.Duration) func(*gitlabtest.Server) {
 	return func(s *gitlabtest.Server) { s.LimitRequests(n, per, true) }
 }

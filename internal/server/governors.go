@@ -11,8 +11,9 @@ import (
 // connections and imports use them: GitLab's limits are for whoever asks, not
 // for what is asked, and a GitLab that is down is so for everybody.
 type governors struct {
-	log   *slog.Logger
-	quiet gitlab.QuietHours
+	log    *slog.Logger
+	quiet  gitlab.QuietHours
+	outage gitlab.BreakerConfig
 
 	mu       sync.Mutex
 	byToken  map[string]*governed       // by control.Control.Fingerprint
@@ -83,7 +84,9 @@ func (g *governors) breaker(baseURL string) *gitlab.Breaker {
 	}
 	b := g.byGitLab[baseURL]
 	if b == nil {
-		b = gitlab.NewBreaker(gitlab.BreakerConfig{Log: g.log.With("base_url", baseURL)})
+		cfg := g.outage
+		cfg.Log = g.log.With("base_url", baseURL)
+		b = gitlab.NewBreaker(cfg)
 		g.byGitLab[baseURL] = b
 	}
 	return b

@@ -43,9 +43,9 @@ func (e *engine) tellPauses(ctx context.Context, client *gitlab.Client, tell fun
 			case paused && quiet.PerMinute > 0:
 				tell("", fmt.Sprintf("quiet hours%s: at most %g requests a minute", untilText(until), quiet.PerMinute))
 			case paused:
-				tell("", fmt.Sprintf("quiet hours%s: the import pauses; weir sync lets it go on at once", untilText(until)))
+				tell("", fmt.Sprintf("quiet hours%s: the import pauses, and makes way for weir sync", untilText(until)))
 			default:
-				tell("", "the quiet hours no longer hold for this import; it goes on")
+				tell("", "the quiet hours are over; the import goes on")
 			}
 		}
 		select {
