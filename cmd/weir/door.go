@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"time"
 
@@ -25,6 +26,12 @@ const lockPatience = 5 * time.Second
 
 // withClient opens the door, runs f and closes the door again.
 func (p *program) withClient(ctx context.Context, f func(context.Context, *api.Client) error) error {
+	return p.withDoor(ctx, nil, func(ctx context.Context, client *api.Client, _ bool) error { return f(ctx, client) })
+}
+
+// withDoor is withClient for a command that, when it opens a server of its own,
+// wants that to poll. f is told whether the server is the command's own.
+func (p *program) withDoor(ctx context.Context, poll *server.Poll, f func(ctx context.Context, client *api.Client, own bool) error) error {
 	dir, err := p.settings.dataDir()
 	if err != nil {
 		return err
@@ -34,14 +41,18 @@ func (p *program) withClient(ctx context.Context, f func(context.Context, *api.C
 		switch client, err := server.Dial(ctx, dir); {
 		case err == nil:
 			p.log.Debug("found a running server", "data", dir)
-			return f(ctx, client)
+			err := f(ctx, client, false)
+			if !unreached(err) || client.Answered() || time.Now().After(deadline) {
+				return err
+			}
+			continue // it ended between the two calls, and f has done nothing yet
 		case !errors.Is(err, server.ErrNotRunning):
 			return err
 		}
-		srv, err := p.openServer(ctx, dir, "")
+		srv, err := p.openServer(ctx, dir, "", poll)
 		switch {
 		case err == nil:
-			return p.withServer(ctx, srv, f)
+			return p.withServer(ctx, srv, func(ctx context.Context, client *api.Client) error { return f(ctx, client, true) })
 		case ci.CodeOf(err) != ci.DatabaseLocked || time.Now().After(deadline):
 			return err
 		}
@@ -53,9 +64,16 @@ func (p *program) withClient(ctx context.Context, f func(context.Context, *api.C
 	}
 }
 
+// unreached says whether an error means that a server was not reached at all,
+// so that nothing of what was asked has happened.
+func unreached(err error) bool {
+	var network *net.OpError
+	return errors.As(err, &network) && network.Op == "dial"
+}
+
 // openServer opens a server on the data directory; listen "" is a free port on
-// loopback.
-func (p *program) openServer(ctx context.Context, dir, listen string) (*server.Server, error) {
+// loopback, poll nil is one that imports only when asked to.
+func (p *program) openServer(ctx context.Context, dir, listen string, poll *server.Poll) (*server.Server, error) {
 	quiet, err := p.quietHours()
 	if err != nil {
 		return nil, err
@@ -68,6 +86,7 @@ func (p *program) openServer(ctx context.Context, dir, listen string) (*server.S
 		Listen:        listen,
 		SecretKeyFile: p.settings.value("secret-key-file"),
 		Version:       buildVersion().Version,
+		Poll:          poll,
 		Now:           p.now,
 	})
 }

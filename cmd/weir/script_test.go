@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -48,6 +49,7 @@ func (t tests) Run() int { return pgtest.Run(t.m) }
 //	gitlab await PART         waits until a request comes whose path has PART
 //	gitlab stop               ends it: nobody answers at GITLAB_URL any more
 //	exit CODE COMMAND...      runs a command and fails unless it ends with that code
+//	until REGEXP COMMAND...   runs a command again and again until its stdout matches
 //	[!] await FILE            waits until a file is there, or is not
 //	secretless FILE|stdout... fails when a file, a directory's files or an output hold $WEIR_TOKEN
 //	replace FILE OLD NEW      replaces text in a file
@@ -82,6 +84,7 @@ func scriptParams(dir string) testscript.Params {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"gitlab":     gitlabCommand,
 			"await":      awaitCommand,
+			"until":      untilCommand,
 			"secretless": secretlessCommand,
 			"replace":    replaceCommand,
 			"exit":       exitCommand,
@@ -265,6 +268,17 @@ func awaitCommand(ts *testscript.TestScript, neg bool, args []string) {
 	soon(ts, args[0], func() bool {
 		_, err := os.Stat(name)
 		return (err == nil) != neg
+	})
+}
+
+// untilCommand runs a command until what it prints matches.
+func untilCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: until REGEXP COMMAND...")
+	}
+	wanted := regexp.MustCompile(args[0])
+	soon(ts, args[0], func() bool {
+		return ts.Exec(args[1], args[2:]...) == nil && wanted.MatchString(ts.ReadFile("stdout"))
 	})
 }
 

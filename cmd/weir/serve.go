@@ -15,23 +15,40 @@ import (
 func (p *program) serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Keep the API running on loopback",
-		Long: `Keep the API running on loopback until a signal ends it. Every other weir command
-with the same data directory then talks to this process.`,
+		Short: "Keep everything current, and the API running on loopback",
+		Long: `Keep all connections current and the API running on loopback until a signal ends
+it. Every other weir command with the same data directory then talks to this
+process.
+
+It looks at each GitLab more often while it finds something and more rarely
+while it does not, within --poll-interval-min and --poll-interval-max, and asks
+about pipelines that still run in between. weir status says when the next round
+is due; weir sync --watch shows the rounds as they go.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.serve(cmd.Context(), p.settings.value("listen"))
 		},
 	}
-	addSetting(cmd.Flags(), "listen")
-	addSetting(cmd.Flags(), "quiet-hours")
-	addSetting(cmd.Flags(), "quiet-requests-per-minute")
+	for _, name := range []string{
+		"listen", "poll-interval-min", "poll-interval-max", "no-poll", "plan", "max-requests-per-minute", "quiet-hours", "quiet-requests-per-minute",
+	} {
+		addSetting(cmd.Flags(), name)
+	}
 	return cmd
 }
 
 func (p *program) serve(ctx context.Context, listen string) error {
 	if err := onlyLoopback(listen); err != nil {
 		return err
+	}
+	poll, err := p.polling()
+	if err != nil {
+		return err
+	}
+	if off, err := p.toggled("no-poll"); err != nil {
+		return err
+	} else if off {
+		poll = nil
 	}
 	if p.settings.values["log-level"].from == "default" {
 		if err := p.logTo("info"); err != nil { // a server has nobody who asks it
@@ -56,7 +73,7 @@ func (p *program) serve(ctx context.Context, listen string) error {
 	case !errors.Is(err, server.ErrNotRunning):
 		return err
 	}
-	srv, err := p.openServer(ctx, dir, listen)
+	srv, err := p.openServer(ctx, dir, listen, poll)
 	if err != nil {
 		return err
 	}

@@ -31,6 +31,7 @@ type settingKind struct {
 	usage     string
 	secret    bool // never shown, and never a flag: process lists show those
 	noFile    bool // cannot stand in weir.env
+	toggle    bool // true or false; the flag alone means true
 	asks      bool // it changes how much GitLab is asked, so doc/gentle.md has it
 }
 
@@ -46,7 +47,9 @@ func settingKinds() []settingKind {
 		{name: "max-requests-per-minute", usage: "hard ceiling of requests to GitLab a credential, fractions allowed (default GitLab's own limits)", asks: true},
 		{name: "quiet-hours", usage: "when what weir does by itself keeps low: '08:00-18:00 Mon-Fri Europe/Berlin', several with ; between them (default none)", asks: true},
 		{name: "quiet-requests-per-minute", fallback: "0", usage: "ceiling of background requests to GitLab a credential in quiet hours, fractions allowed; 0 pauses them", asks: true},
-		{name: "interval", fallback: "60s", usage: "pause between two imports of weir sync --watch", asks: true},
+		{name: "poll-interval-min", fallback: "30s", usage: "shortest pause between two rounds of weir serve and weir sync --watch, while they find something", asks: true},
+		{name: "poll-interval-max", fallback: "15m", usage: "longest pause between two rounds, while they find nothing", asks: true},
+		{name: "no-poll", fallback: "false", usage: "weir serve imports only when it is asked to", toggle: true, asks: true},
 		{name: "token", usage: "GitLab token for weir connect", secret: true},
 		{name: "token-file", usage: "file that holds the GitLab token"},
 		{name: "gitlab-token-file", usage: "file that holds the token of the gitlab connection made by --with-gitlab"},
@@ -62,6 +65,9 @@ func addSetting(flags *pflag.FlagSet, name string) {
 	for _, k := range settingKinds() {
 		if k.name == name {
 			flags.StringP(k.name, k.shorthand, k.fallback, k.usage)
+			if k.toggle {
+				flags.Lookup(k.name).NoOptDefVal = "true"
+			}
 			return
 		}
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -41,8 +40,9 @@ read is listed, and what it read is kept.`,
 	flags.BoolVar(&r.Full, "full", false, "ask for everything again, not only for what changed")
 	addSetting(flags, "plan")
 	addSetting(flags, "max-requests-per-minute")
-	flags.BoolVar(&watch, "watch", false, "import again and again until a signal ends it")
-	addSetting(flags, "interval")
+	flags.BoolVar(&watch, "watch", false, "keep everything current until a signal ends it, as weir serve does, and show each round")
+	addSetting(flags, "poll-interval-min")
+	addSetting(flags, "poll-interval-max")
 	addSetting(flags, "quiet-hours")
 	addSetting(flags, "quiet-requests-per-minute")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -51,47 +51,17 @@ read is listed, and what it read is kept.`,
 			return err
 		}
 		r.Plan = p.settings.value("plan")
-		interval, err := time.ParseDuration(p.settings.value("interval"))
-		if err != nil || interval < time.Second {
-			return &usageError{
-				cause:  fmt.Sprintf("interval is %q, which is not a span of a second or more", p.settings.value("interval")),
-				remedy: "Use one such as 60s or 10m.",
-			}
-		}
 		for _, id := range connections {
 			r.Connections = append(r.Connections, ci.ConnectionID(id))
 		}
+		if watch {
+			return p.watch(cmd.Context(), r)
+		}
 		return p.withClient(cmd.Context(), func(ctx context.Context, client *api.Client) error {
-			if watch {
-				return p.watch(ctx, client, r, interval)
-			}
 			return p.sync(ctx, client, r)
 		})
 	}
 	return cmd
-}
-
-// watch imports until the context ends. A round that fails in GitLab is told
-// and tried again: GitLab's bad hour must not end the watching. What fails
-// before an import starts (no connections, a wrong project) ends it.
-func (p *program) watch(ctx context.Context, client *api.Client, r api.SyncRequest, interval time.Duration) error {
-	for {
-		err := p.sync(ctx, client, r)
-		var ended exit
-		switch {
-		case ctx.Err() != nil:
-			return err
-		case err != nil && !errors.As(err, &ended):
-			return err
-		}
-		p.message("next import in %s", interval)
-		select {
-		case <-ctx.Done():
-			return interrupted(context.Cause(ctx))
-		case <-time.After(interval):
-		}
-		r.Full = false // asked for once
-	}
 }
 
 // sync imports once, from every connection asked for, and tells how it went.

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/weirhq/weir/internal/ci"
 )
@@ -23,6 +24,8 @@ type Client struct {
 	base  string
 	token Secret
 	http  *http.Client
+
+	answered atomic.Bool
 }
 
 // NewClient makes a client of the API at base (such as
@@ -34,6 +37,9 @@ func NewClient(base string, token Secret, hc *http.Client) *Client {
 	}
 	return &Client{base: strings.TrimRight(base, "/"), token: token, http: hc}
 }
+
+// Answered says whether any request has been answered yet.
+func (c *Client) Answered() bool { return c.answered.Load() }
 
 // Health asks whether the process answers. It needs no token.
 func (c *Client) Health(ctx context.Context) (Health, error) {
@@ -265,6 +271,7 @@ func (c *Client) send(ctx context.Context, method, path string, body io.Reader, 
 			Err:    err,
 		}
 	}
+	c.answered.Store(true)
 	if res.StatusCode < 300 {
 		return res, nil
 	}

@@ -15,7 +15,11 @@ func (a *API) registerRun() {
 			Pipeline string `query:"pipeline" required:"true" doc:"GitLab's id, INSTANCE/ID, or the address of the pipeline's page"`
 		},
 		) (metric.Trace, error) {
-			return a.Metrics.Trace(ctx, in.Pipeline)
+			trace, err := a.Metrics.Trace(ctx, in.Pipeline)
+			if err == nil && trace.Project != nil {
+				a.Engine.Viewed(*trace.Project)
+			}
+			return trace, err
 		})
 }
 

@@ -46,15 +46,17 @@ func Dial(ctx context.Context, dataDir string) (*api.Client, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	hc := &http.Client{Transport: &http.Transport{Proxy: nil}} // loopback: a proxy has no place here
-	// The token is shown only to a process that is the one of the file.
-	health, err := api.NewClient(found.Address, api.Secret{}, hc).Health(ctx)
+	// The token is shown only to a process that is the one of the file. Its
+	// connection is not used again: should that process end now, the next call
+	// finds nobody there and knows that nothing has happened.
+	once := &http.Client{Transport: &http.Transport{Proxy: nil, DisableKeepAlives: true}}
+	health, err := api.NewClient(found.Address, api.Secret{}, once).Health(ctx)
 	switch {
 	case err == nil && health.PID == found.PID:
 		return api.NewClient(found.Address, api.NewSecret(found.Token), hc), nil
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("%w: process %d does not answer at %s", ErrNotRunning, found.PID, found.Address)
 	}
-	hc.CloseIdleConnections()
 	if again, err := readAnnouncement(path); err == nil && again == found {
 		_ = os.Remove(path) // best effort: the next owner writes over it
 	}
