@@ -61,7 +61,9 @@ func markMeasured(ctx context.Context, w writer, t *Table, rows [][]any) error {
 func markIn(ctx context.Context, w writer, statement string, marked map[ci.InstanceID][]int64) error {
 	for instance, ids := range marked {
 		slices.Sort(ids)
-		if _, err := w.exec(ctx, statement, int64(instance), slices.Compact(ids)); err != nil {
+		ids = slices.Compact(ids)
+		marked[instance] = ids // Compact clears what it cuts off
+		if _, err := w.exec(ctx, statement, int64(instance), ids); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,111 @@
+package store
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/weirhq/weir/internal/ci"
+)
+
+// What an import touches is marked and measured, the newest pipelines first, and
+// what a later import changes is measured anew. That the rows are those that
+// metrics need, package metric tests.
+func TestMeasure(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		pipeline := func(id ci.PipelineID, sha string) ci.Pipeline {
+			return ci.Pipeline{
+				InstanceID: 1, ID: id, ProjectID: 1, Status: ci.Success, Source: new(ci.Source("push")), RefType: ci.Branch, SHA: &sha,
+				CreatedAt: new(at(0)), FinishedAt: new(at(900)), TimePrecision: ci.Milliseconds, SyncedAt: at(1),
+			}
+		}
+		job := func(id ci.JobID, of ci.PipelineID, name, stage string, status ci.Status, from, to float64) ci.Job {
+			return ci.Job{
+				InstanceID: 1, ID: id, ProjectID: 1, PipelineID: of, Name: name, BaseName: name, Stage: &stage, Kind: ci.Build, Status: status,
+				CreatedAt: new(at(0)), StartedAt: new(at(from)), FinishedAt: new(at(to)), DurationSeconds: new(to - from), Retried: new(false),
+				TimePrecision: ci.Milliseconds, SyncedAt: at(1),
+			}
+		}
+		var measured string // what is kept, a line a row
+		look := func(left int64, want ...string) {
+			t.Helper()
+			pending, err := s.PendingMeasures(t.Context())
+			if err != nil || pending != left {
+				t.Errorf("%d pending, %v; want %d", pending, err, left)
+			}
+			err = s.View(t.Context(), func(v *View) error {
+				var lines []string
+				for _, sql := range []string{
+					"SELECT pipeline_id, name, passed, broke, alone FROM measure_attempts ORDER BY pipeline_id, id",
+					"SELECT day, base_name, n, median FROM measure_days ORDER BY day, base_name",
+					"SELECT pipeline_id, base_name, seconds FROM measure_paths ORDER BY pipeline_id, base_name",
+				} {
+					_, rows, err := v.Select(t.Context(), sql)
+					if err != nil {
+						return err
+					}
+					for _, row := range rows {
+						lines = append(lines, strings.Trim(fmt.Sprint(row), "[]"))
+					}
+				}
+				measured = strings.Join(lines, "\n")
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(strings.Join(want, "\n"), measured); diff != "" {
+				t.Errorf("measured (-want +got):\n%s", diff)
+			}
+		}
+		measure := func(limit int, left int64) {
+			t.Helper()
+			if n, err := s.Measure(t.Context(), limit); err != nil || n != left {
+				t.Fatalf("%d left, %v; want %d", n, err, left)
+			}
+		}
+
+		measure(10, 0)
+		look(0)
+		apply(t, s, Batch{
+			Pipelines: []ci.Pipeline{pipeline(1, "a"), pipeline(2, "b")},
+			Jobs: []ci.Job{
+				job(1, 1, "build", "one", ci.Success, 0, 60), job(2, 1, "lint", "one", ci.Success, 0, 30), job(3, 1, "test", "two", ci.Success, 60, 160),
+				job(4, 2, "build", "one", ci.Success, 0, 80),
+			},
+		})
+		look(2)
+		measure(1, 1)
+		// The day is measured as a whole, of all pipelines.
+		days := []string{"2026-11-01 build 2 70", "2026-11-01 lint 1 30", "2026-11-01 test 1 100"}
+		look(1, "2 build true false true", days[0], days[1], days[2], "2 build 80")
+		measure(10, 0)
+		look(0,
+			"1 build true false true", "1 lint true false true", "1 test true false true", "2 build true false true",
+			days[0], days[1], days[2],
+			"1 build 60", "1 lint <nil>", "1 test 100", "2 build 80")
+
+		// Another pipeline of the first commit, a retry of a job of the second, a need.
+		retried := job(4, 2, "build", "one", ci.Failed, 0, 80)
+		retried.Retried, retried.FailureReason, retried.SyncedAt = new(true), new("script_failure"), at(2)
+		apply(t, s, Batch{
+			Pipelines: []ci.Pipeline{pipeline(3, "a")},
+			Jobs:      []ci.Job{retried, job(5, 2, "build", "one", ci.Success, 100, 120)},
+			JobNeeds:  []ci.JobNeed{{InstanceID: 1, PipelineID: 1, JobName: "test", NeedsName: "lint", SyncedAt: at(2)}},
+		})
+		measure(10, 0)
+		look(0,
+			"1 build true false false", "1 lint true false false", "1 test true false false", "2 build false true false", "2 build true false false",
+			"2026-11-01 build 2 40", days[1], days[2],
+			"1 build <nil>", "1 lint 30", "1 test 100", "2 build 100")
+
+		// Writing the same again marks, and measuring it changes nothing.
+		before := strings.Split(measured, "\n")
+		apply(t, s, Batch{Pipelines: []ci.Pipeline{pipeline(3, "a")}})
+		look(1, before...)
+		measure(10, 0)
+		look(0, before...)
+	})
+}
