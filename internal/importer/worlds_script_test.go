@@ -51,6 +51,7 @@ type round struct {
 type fault struct {
 	from, to int
 	share    float64
+	only     string // the end of the paths that it befalls; empty: all
 	fault    gitlabtest.Fault
 }
 
@@ -133,15 +134,16 @@ func (s script) drawRound(r *rand.Rand) round {
 	switch r.IntN(4) {
 	case 0: // here and there
 		for range 1 + r.IntN(4) {
-			d.faults = append(d.faults, fault{1, 1 << 30, 0.01 + 0.05*r.Float64(), draw()})
+			d.faults = append(d.faults, fault{1, 1 << 30, 0.01 + 0.05*r.Float64(), "", draw()})
 		}
-	case 1: // a bad hour
+	case 1: // a bad hour, of all or of one kind of answers
 		from := 1 + r.IntN(80)
-		d.faults = append(d.faults, fault{from, from + 1 + r.IntN(60), 0.9, draw()})
+		only := []string{"", "", "/pipelines", "/pipelines", "/jobs", "/bridges", "/graphql"}[r.IntN(7)]
+		d.faults = append(d.faults, fault{from, from + 1 + r.IntN(60), 0.9, only, draw()})
 	case 2: // the token is revoked, or GitLab goes down for good
 		kind := []gitlabtest.FaultKind{gitlabtest.Unauthorized, gitlabtest.Unavailable, gitlabtest.Reset}[r.IntN(3)]
 		if r.IntN(2) == 0 {
-			d.faults = append(d.faults, fault{1 + r.IntN(120), 1 << 30, 1, gitlabtest.Fault{Kind: kind}})
+			d.faults = append(d.faults, fault{1 + r.IntN(120), 1 << 30, 1, "", gitlabtest.Fault{Kind: kind}})
 		}
 	}
 	switch r.IntN(3) {
@@ -166,7 +168,7 @@ func (s script) faultOf(sync int, d round, n int, r *http.Request, poison string
 	}
 	random := s.random(sync, -n)
 	for _, f := range d.faults {
-		if n >= f.from && n < f.to && random.Float64() < f.share {
+		if n >= f.from && n < f.to && strings.HasSuffix(r.URL.Path, f.only) && random.Float64() < f.share {
 			return f.fault
 		}
 	}
@@ -214,6 +216,11 @@ func happen(r *rand.Rand, w *gitlabtest.World) string {
 	case 9:
 		w.SetBuildsAccess(p, "enabled")
 		return "enable builds of " + p.FullPath
+	case 13, 14:
+		if n := len(p.Pipelines); n > 0 {
+			pl := p.Pipelines[r.IntN(n)]
+			return outcomeOf(fmt.Sprintf("delete pipeline %d", pl.ID), w.DeletePipeline(pl))
+		}
 	case 10, 11, 12: // what runs goes on, or nothing ever ends in a world of many
 		if len(running) > 0 {
 			pl := running[r.IntN(len(running))]
@@ -228,6 +235,13 @@ func happen(r *rand.Rand, w *gitlabtest.World) string {
 		}
 	}
 	return w.Step(r)
+}
+
+func outcomeOf(what string, err error) string {
+	if err != nil {
+		return "nothing: " + err.Error()
+	}
+	return what
 }
 
 // trigger has a bridge that waits start a pipeline, here or elsewhere.
