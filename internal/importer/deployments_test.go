@@ -301,12 +301,12 @@ func TestTiersOfEnvironments(t *testing.T) {
 	w.Edit(func() { p.Environments[len(p.Environments)-1].Tier = "production" }) // as its deployment_tier says
 	w.SetNow(today)
 	h := newHarness(t, openDuckDB(t), w)
-	h.sync(t, importer.Options{})
+	h.sync(t, importer.Options{Plan: importer.PlanDocumented})
 	h.expectAsked(t, "131 environments", "2 lists, 2 environments, 0 GraphQL")
 	h.server.Advance(time.Minute)
 	deploy("eu")
 	deploy("staging")
-	h.sync(t, importer.Options{})
+	h.sync(t, importer.Options{Plan: importer.PlanDocumented})
 	h.expectAsked(t, "one new, one known", "1 lists, 1 environments, 0 GraphQL")
 }
 

@@ -29,7 +29,7 @@ func TestKeysetTakesFewRequests(t *testing.T) {
 		most      int
 	}{
 		{"with GraphQL", false, 3 + 3 + projects*(1+pipelines*builds/100+1) + 20},
-		{"without", true, 4 + projects*(3+pipelines*builds/100+2*pipelines)},
+		{"without", true, 4 + projects*(4+pipelines*builds/100+2*pipelines)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			h := newHarness(t, openDuckDB(t), gitlabtest.Uniform(projects, pipelines, builds))

@@ -164,7 +164,7 @@ func (v *visit) askedFor() bool { return v.run.options.Full || len(v.run.options
 // quiet says whether nothing is owed to the project.
 func (v *visit) quiet() bool {
 	c := &v.cursor
-	return v.still.all() && len(c.Open) == 0 &&
+	return v.still.all() && len(c.Open) == 0 && !c.Deployed.owed(v.since) &&
 		!c.Own.unfinished(v.since) && !c.Children.unfinished(v.since)
 }
 
