@@ -126,6 +126,29 @@ func TestRound(t *testing.T) {
 	}
 }
 
+// TestLateChanges: what is played or retried after weeks raises updated_at, and
+// the next round finds it by every plan.
+func TestLateChanges(t *testing.T) {
+	for _, plan := range []string{importer.PlanDocumented, importer.PlanKeyset, importer.PlanGraphQL} {
+		t.Run(plan, func(t *testing.T) {
+			w := newSettledWorld()
+			h := newHarness(t, openDuckDB(t), w.World)
+			for range 2 {
+				h.sync(t, importer.Options{Plan: plan})
+				h.server.Advance(21 * 24 * time.Hour)
+			}
+			h.must(t, w.PlayJob(w.manual, w.manual.Jobs[1], nil))
+			h.must(t, w.FinishPipeline(w.manual, "success"))
+			for _, old := range []*gitlabtest.Pipeline{w.Project("acme/a").Pipelines[0], w.child} {
+				_, err := w.RetryJob(old, old.Jobs[1], nil)
+				h.must(t, err)
+			}
+			h.sync(t, importer.Options{Plan: plan})
+			h.compare(t)
+		})
+	}
+}
+
 // TestIdleRound counts what nothing costs where there is much: 1,000 projects.
 func TestIdleRound(t *testing.T) {
 	w := gitlabtest.Uniform(1000, 1, 1)
