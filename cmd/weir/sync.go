@@ -20,7 +20,7 @@ const stopPatience = 30 * time.Second
 func (p *program) syncCommand() *cobra.Command {
 	var r api.SyncRequest
 	var connections []int64
-	var watch bool
+	var watch, dryRun bool
 	cmd := &cobra.Command{
 		Use:   "sync",
 		Short: "Import what changed in GitLab",
@@ -38,6 +38,7 @@ read is listed, and what it read is kept.`,
 	flags.StringArrayVar(&r.Projects, "project", nil, "full path of a project to import (repeatable; default all)")
 	flags.StringVar(&r.Since, "since", "", "how far back to import this time: 90d, a date, or all (default the connection's)")
 	flags.BoolVar(&r.Full, "full", false, "ask for everything again, not only for what changed")
+	flags.BoolVar(&dryRun, "dry-run", false, "say what the import would cost by each plan, and import nothing")
 	addSetting(flags, "plan")
 	addSetting(flags, "max-requests-per-minute")
 	flags.BoolVar(&watch, "watch", false, "keep everything current until a signal ends it, as weir serve does, and show each round")
@@ -47,6 +48,9 @@ read is listed, and what it read is kept.`,
 	addSetting(flags, "quiet-requests-per-minute")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		var err error
+		if dryRun && watch {
+			return &usageError{cause: "--dry-run imports nothing, and --watch imports again and again", remedy: "Leave out one of the two."}
+		}
 		if r.MaxRequestsPerMinute, err = p.ceiling(); err != nil {
 			return err
 		}
@@ -58,6 +62,9 @@ read is listed, and what it read is kept.`,
 			return p.watch(cmd.Context(), r)
 		}
 		return p.withClient(cmd.Context(), func(ctx context.Context, client *api.Client) error {
+			if dryRun {
+				return p.dryRun(ctx, client, r)
+			}
 			return p.sync(ctx, client, r)
 		})
 	}

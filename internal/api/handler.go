@@ -47,6 +47,8 @@ type Engine interface {
 	SetDisabled(ctx context.Context, id ci.ConnectionID, disabled bool) error
 	// StartSyncs starts imports and returns when their ids are known.
 	StartSyncs(context.Context, SyncRequest) ([]StartedSync, error)
+	// EstimateSyncs says what StartSyncs would cost with the same request.
+	EstimateSyncs(context.Context, SyncRequest) ([]Estimate, error)
 	// CancelSync asks an import to stop; one that does not run here is left alone.
 	CancelSync(ci.SyncID)
 	// Running gives the imports that run now.
@@ -91,6 +93,7 @@ func New(cfg Config) *API {
 	a.registerSystem()
 	a.registerConnections()
 	a.registerSyncs()
+	a.registerEstimate()
 	a.registerRounds()
 	a.registerStatus()
 	a.registerQuery()

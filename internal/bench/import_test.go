@@ -29,7 +29,7 @@ func BenchmarkImport(b *testing.B) {
 	}
 }
 
-var plans = []string{"documented", "graphql"}
+var plans = []string{"documented", "keyset", "graphql"}
 
 // measure imports a world, asks again with nothing new, and reports both.
 func measure(b *testing.B, program, plan string, latency time.Duration, w *gitlabtest.World) {
