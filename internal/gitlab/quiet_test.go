@@ -92,3 +92,27 @@ func TestQuietHoursThatCannotBeRead(t *testing.T) {
 		t.Error("a ceiling below zero was taken")
 	}
 }
+
+// FuzzQuietHours: whatever is read can be asked about any time, and changes
+// exactly when it says.
+func FuzzQuietHours(f *testing.F) {
+	for _, text := range []string{"08:00-18:00 Mon-Fri Europe/Berlin", "22:00-06:00 Fri UTC;00:00-24:00 Sat-Sun Asia/Kathmandu", "02:30-03:30 Africa/Casablanca", "x"} {
+		f.Add(text, int64(1_700_000_000))
+	}
+	f.Fuzz(func(t *testing.T, text string, second int64) {
+		q, err := gitlab.ParseQuietHours(text, 1)
+		if err != nil || len(text) > 200 {
+			return
+		}
+		at := time.Unix(second%4_000_000_000, 0)
+		quiet, until := q.At(at)
+		if until.IsZero() {
+			return
+		}
+		before, _ := q.At(until.Add(-time.Second))
+		after, _ := q.At(until)
+		if !until.After(at) || before != quiet || after == quiet {
+			t.Errorf("%q at %v: quiet %v until %v, there %v and then %v", text, at, quiet, until, before, after)
+		}
+	})
+}
