@@ -91,6 +91,7 @@ func (p *program) connectionStatus(c api.ConnectionStatus) {
 		}
 		fmt.Fprintln(p.stdout, line)
 	}
+	p.hookStatus(c.Hooks)
 	p.pollStatus(c.Poll)
 	p.gitLabStatus(c.GitLab)
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"strconv"
 	"time"
@@ -19,10 +20,52 @@ type HookEngine interface {
 	HookSecret(ctx context.Context, id ci.ConnectionID, rotate bool) (string, error)
 	// InstallHook puts a hook into GitLab, and makes the secret where there is none.
 	InstallHook(context.Context, ci.ConnectionID, InstallHookRequest) (InstalledHook, error)
+	// RefusedHooks says how many deliveries were refused since the process began,
+	// by connection and reason; none that was not.
+	RefusedHooks() map[ci.ConnectionID]map[HookRefusal]int64
 	// InstalledHooks lists the hooks that send events to this connection.
 	InstalledHooks(context.Context, ci.ConnectionID, HookTarget) ([]InstalledHook, error)
 	// RemoveHooks takes those hooks out of GitLab and gives what they were.
 	RemoveHooks(context.Context, ci.ConnectionID, HookTarget) ([]InstalledHook, error)
+}
+
+// HookRefusal is why a delivery was refused.
+type HookRefusal string
+
+// The reasons for which deliveries are refused.
+const (
+	WrongHookSecret HookRefusal = "wrong_secret"   // no secret or signature, a wrong or a stale one
+	HookNotRead     HookRefusal = "not_understood" // no event, or one that broke off or is too large
+	HookNotKept     HookRefusal = "not_stored"     // the private state did not take it; GitLab is told to try again
+)
+
+// HookStatus is what web hooks bring, at a glance.
+type HookStatus struct {
+	Received       int64                 `json:"received" doc:"events that were taken in"`
+	LastReceivedAt *time.Time            `json:"last_received_at"`
+	Waiting        int64                 `json:"waiting" doc:"events in the inbox, not written yet"`
+	OldestAt       *time.Time            `json:"oldest_at" doc:"when the oldest of them came"`
+	Failed         int64                 `json:"failed" doc:"events that could not be written"`
+	Refused        map[HookRefusal]int64 `json:"refused" nullable:"false" doc:"deliveries that were refused since the answering process began, by reason: wrong_secret, not_understood or not_stored"`
+}
+
+// hookStatus gives it for each connection that has a secret.
+func (a *API) hookStatus(ctx context.Context) (map[ci.ConnectionID]HookStatus, error) {
+	all, err := a.Control.HookStats(ctx)
+	if err != nil {
+		return nil, err
+	}
+	refused := a.Engine.RefusedHooks()
+	shown := make(map[ci.ConnectionID]HookStatus, len(all))
+	for id, s := range all {
+		one := HookStatus{
+			Received: s.Received, LastReceivedAt: s.LastReceivedAt, Waiting: s.Waiting, OldestAt: s.OldestAt, Failed: s.Failed,
+			Refused: map[HookRefusal]int64{},
+		}
+		maps.Copy(one.Refused, refused[id])
+		shown[id] = one
+	}
+	return shown, nil
 }
 
 // Hooks says where GitLab must send events, and what has come so far.

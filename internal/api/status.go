@@ -46,8 +46,15 @@ func (a *API) connectionStatus(ctx context.Context, connections []control.Connec
 	if err != nil {
 		return err
 	}
+	hooks, err := a.hookStatus(ctx)
+	if err != nil {
+		return err
+	}
 	for _, c := range connections {
 		line := ConnectionStatus{Connection: show(c)}
+		if brought, ok := hooks[c.ID]; ok {
+			line.Hooks = &brought
+		}
 		if id, ok := running[c.ID]; ok {
 			line.Running = &id
 		}

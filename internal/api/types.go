@@ -205,6 +205,8 @@ type ConnectionStatus struct {
 	LastSync   *Sync      `json:"last_sync" doc:"the newest import, null if none"`
 	GitLab     *Standing  `json:"gitlab" doc:"limits, waits and outages as the answering process knows them; null: it has asked nothing yet"`
 	Poll       *Poll      `json:"poll" doc:"how this server polls it; null: it does not"`
+	// Hooks says what web hooks bring.
+	Hooks *HookStatus `json:"hooks" doc:"what web hooks bring; null: there is no secret for any"`
 }
 
 // ProjectStatus says how current a project's data is.

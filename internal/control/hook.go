@@ -21,6 +21,7 @@ type HookStats struct {
 	Dropped        int64      // events of kinds that weir does not read
 	LastReceivedAt *time.Time // nil: never
 	Waiting        int64      // events not written yet
+	OldestAt       *time.Time // when the oldest of them came; nil: none
 	Failed         int64      // events that could not be written, kept with their error
 	LastError      string     // of the newest failed one; empty: none
 }
@@ -85,6 +86,7 @@ func (c *Control) HookSecret(ctx context.Context, id ci.ConnectionID) (Secret, e
 func (c *Control) HookStats(ctx context.Context) (by map[ci.ConnectionID]HookStats, err error) {
 	rows, err := c.db.QueryContext(ctx, `SELECT h.connection_id, h.created_at, h.received, h.repeated, h.dropped, h.last_received_at,
 		(SELECT count(*) FROM hook_events e WHERE e.connection_id = h.connection_id AND e.state <> 'failed'),
+		(SELECT min(e.received_at) FROM hook_events e WHERE e.connection_id = h.connection_id AND e.state <> 'failed'),
 		(SELECT count(*) FROM hook_events e WHERE e.connection_id = h.connection_id AND e.state = 'failed'),
 		(SELECT e.error FROM hook_events e WHERE e.connection_id = h.connection_id AND e.state = 'failed' ORDER BY e.id DESC LIMIT 1)
 		FROM hooks h`)
@@ -97,10 +99,10 @@ func (c *Control) HookStats(ctx context.Context) (by map[ci.ConnectionID]HookSta
 		var id ci.ConnectionID
 		var s HookStats
 		var failure *string
-		if err := rows.Scan(&id, &s.SecretAt, &s.Received, &s.Repeated, &s.Dropped, &s.LastReceivedAt, &s.Waiting, &s.Failed, &failure); err != nil {
+		if err := rows.Scan(&id, &s.SecretAt, &s.Received, &s.Repeated, &s.Dropped, &s.LastReceivedAt, &s.Waiting, &s.OldestAt, &s.Failed, &failure); err != nil {
 			return nil, err
 		}
-		s.SecretAt, s.LastReceivedAt = s.SecretAt.UTC(), inUTC(s.LastReceivedAt)
+		s.SecretAt, s.LastReceivedAt, s.OldestAt = s.SecretAt.UTC(), inUTC(s.LastReceivedAt), inUTC(s.OldestAt)
 		if failure != nil {
 			s.LastError = *failure
 		}

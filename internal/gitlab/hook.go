@@ -21,16 +21,20 @@ type HookKind string
 
 // The kinds that weir reads; HookOther is any other.
 const (
-	HookPipeline HookKind = "pipeline"
-	HookJob      HookKind = "build"
-	HookOther    HookKind = "other"
+	HookPipeline   HookKind = "pipeline"
+	HookJob        HookKind = "build"
+	HookDeployment HookKind = "deployment"
+	HookProjects   HookKind = "project"
+	HookOther      HookKind = "other"
 )
 
-// Hook is one event. Of Pipeline and Job that of its kind is set.
+// Hook is one event. Of the others the one of its kind is set.
 type Hook struct {
-	Kind     HookKind
-	Pipeline *PipelineHook
-	Job      *JobHook
+	Kind       HookKind
+	Pipeline   *PipelineHook
+	Job        *JobHook
+	Deployment *DeploymentHook
+	Change     *ProjectHook
 }
 
 // PipelineHook tells the state of a pipeline and of the latest attempt of each
@@ -182,6 +186,10 @@ func ParseHook(body []byte) (Hook, error) {
 		}
 		hook.Job.mend()
 		return hook, hook.Job.check()
+	case HookDeployment:
+		return parseDeploymentHook(body)
+	case "":
+		return parseProjectHook(head.Event, body)
 	}
 	return Hook{Kind: HookOther}, nil
 }
@@ -201,6 +209,13 @@ func (h Hook) Reduced() []byte {
 			Kind HookKind `json:"object_kind"`
 			*JobHook
 		}{h.Kind, h.Job}
+	case HookDeployment:
+		event = struct {
+			Kind HookKind `json:"object_kind"`
+			*DeploymentHook
+		}{h.Kind, h.Deployment}
+	case HookProjects:
+		event = h.Change
 	default:
 		return nil
 	}
@@ -218,6 +233,10 @@ func (h Hook) ProjectID() int64 {
 		return h.Pipeline.Project.ID
 	case HookJob:
 		return h.Job.ProjectID
+	case HookDeployment:
+		return h.Deployment.Project.ID
+	case HookProjects:
+		return h.Change.ProjectID
 	}
 	return 0
 }
@@ -237,6 +256,10 @@ func (h Hook) Newest() (time.Time, bool) {
 		if p, ok := h.Job.Pipeline.Get(); ok {
 			all = append(all, p.StartedAt, p.FinishedAt)
 		}
+	case HookDeployment:
+		all = append(all, h.Deployment.ChangedAt)
+	case HookProjects:
+		all = append(all, h.Change.UpdatedAt)
 	}
 	var newest time.Time
 	for _, f := range all {

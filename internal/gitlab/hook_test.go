@@ -168,7 +168,7 @@ func TestRecordedHooks(t *testing.T) {
 		"recorded/client-go/webhooks/build.json":      gitlab.HookJob,
 		"recorded/client-go/webhooks/job.json":        gitlab.HookJob,
 		"recorded/client-go/webhooks/pipeline.json":   gitlab.HookPipeline,
-		"recorded/client-go/webhooks/deployment.json": gitlab.HookOther,
+		"recorded/client-go/webhooks/deployment.json": gitlab.HookDeployment,
 		"recorded/client-go/webhooks/project.json":    gitlab.HookOther,
 		"recorded/go-scm/webhooks/pipeline_hook.json": gitlab.HookPipeline,
 		"recorded/gitlab4j/pipeline-event.json":       gitlab.HookPipeline,
@@ -201,6 +201,8 @@ func TestRecordedHooks(t *testing.T) {
 func FuzzParseHook(f *testing.F) {
 	f.Add([]byte(pipelineEvent))
 	f.Add([]byte(jobEvent))
+	f.Add([]byte(deploymentEvent))
+	f.Add([]byte(renameEvent))
 	f.Add([]byte(`{"object_kind":"pipeline","object_attributes":{"id":1,"status":"é"},"project":{"id":1},"builds":null}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		hook, err := gitlab.ParseHook(body)

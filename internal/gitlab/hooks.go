@@ -36,7 +36,8 @@ type InstalledHook struct {
 	CreatedAt      Field[Time]   `json:"created_at"`
 }
 
-// NewHook is a web hook to install. It gets pipeline and job events only.
+// NewHook is a web hook to install. It gets events of pipelines, jobs and
+// deployments only.
 type NewHook struct {
 	URL       string
 	Secret    Secret // sent back in X-Gitlab-Token
@@ -60,7 +61,7 @@ func (c *Client) AddHook(ctx context.Context, o HookOwner, n NewHook) (Installed
 	r.method = http.MethodPost
 	var err error
 	r.body, err = json.Marshal(map[string]any{
-		"url": n.URL, "token": n.Secret.Reveal(), "pipeline_events": true, "job_events": true, "push_events": false, "enable_ssl_verification": n.VerifyTLS,
+		"url": n.URL, "token": n.Secret.Reveal(), "pipeline_events": true, "job_events": true, "deployment_events": true, "push_events": false, "enable_ssl_verification": n.VerifyTLS,
 	})
 	if err != nil {
 		return InstalledHook{}, err

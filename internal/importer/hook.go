@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -20,8 +21,8 @@ import (
 // which the next poll reads it.
 //
 // Nothing here asks GitLab. An event of a project that is not stored waits for
-// the poll that brings the project, and a job's for its pipeline: a job without
-// one would be found by no poll when GitLab deletes both.
+// the poll that brings the project, a job's for its pipeline, and a deployment's
+// for its job: one without would be found by no poll when GitLab deletes both.
 
 // HookEvent is an event as it was taken in.
 type HookEvent struct {
@@ -34,7 +35,7 @@ type HookEvent struct {
 // which is as good), waiting, or failed.
 type HookOutcome struct {
 	ID      int64
-	Waiting bool  // its project is not stored, or not under the path that it names; or, of a job, its pipeline is not
+	Waiting bool  // its project is not stored, or not under the path that it names; or, of a job, its pipeline is not, or, of a deployment, its job
 	Err     error // it can never be written
 }
 
@@ -55,28 +56,52 @@ func (i *Importer) ApplyHooks(ctx context.Context, instance ci.InstanceID, event
 	if err != nil {
 		return nil, err
 	}
+	jobs, err := i.store.PipelinesOfJobs(ctx, instance, deployersOf(events))
+	if err != nil {
+		return nil, err
+	}
 	outcomes := make([]HookOutcome, len(events))
+	rows := make([]store.Batch, len(events)) // by event
 	var ready []int
-	for n, e := range events {
+	for _, n := range inTurn(events) {
+		e := events[n]
 		outcomes[n].ID = e.ID
 		project, ok := known[ci.ProjectID(e.Hook.ProjectID())]
 		_, timed := e.Hook.Newest()
 		switch path, named := eventPath(e.Hook); {
+		case e.Hook.Kind == gitlab.HookProjects:
+			if ok && project.DeletedAt == nil {
+				known[project.ID] = addProjectEvent(&rows[n], project, e)
+				ready = append(ready, n)
+			} // a project that nobody has seen yet will be seen as it is then
 		case !timed:
 			outcomes[n].Err = errors.New("there is no time in the event, so nobody can say how old it is")
 		case !ok, named && !strings.EqualFold(path, project.FullPath),
 			e.Hook.Kind == gitlab.HookJob && !pipelines[ci.PipelineID(e.Hook.Job.PipelineID)]:
 			outcomes[n].Waiting = true
+		case e.Hook.Kind == gitlab.HookDeployment:
+			if id, ok := e.Hook.Deployment.JobID.Get(); ok && jobs[ci.JobID(id)] == 0 {
+				outcomes[n].Waiting = true
+				continue
+			}
+			addDeploymentEvent(&rows[n], project, e.Hook.Deployment, jobs, e.proves())
+			ready = append(ready, n)
 		default:
+			addEvent(&rows[n], project, e)
 			ready = append(ready, n)
 			if e.Hook.Kind == gitlab.HookPipeline {
 				pipelines[ci.PipelineID(e.Hook.Pipeline.Attributes.ID)] = true
+			}
+			for _, p := range rows[n].Patches {
+				for _, j := range p.Jobs {
+					jobs[j.ID] = j.PipelineID
+				}
 			}
 		}
 	}
 	var batch store.Batch
 	for _, n := range ready {
-		addEvent(&batch, known[ci.ProjectID(events[n].Hook.ProjectID())], events[n])
+		joinEvent(&batch, rows[n])
 	}
 	_, err = i.store.Apply(ctx, batch)
 	if err == nil || passing(ctx, err) {
@@ -84,15 +109,37 @@ func (i *Importer) ApplyHooks(ctx context.Context, instance ci.InstanceID, event
 	}
 	// One of them is poison; the others need not suffer for it.
 	for _, n := range ready {
-		var one store.Batch
-		addEvent(&one, known[ci.ProjectID(events[n].Hook.ProjectID())], events[n])
-		_, err := i.store.Apply(ctx, one)
+		_, err := i.store.Apply(ctx, rows[n])
 		if err != nil && passing(ctx, err) {
 			return nil, err
 		}
 		outcomes[n].Err = err
 	}
 	return outcomes, nil
+}
+
+// inTurn gives the order in which events are looked at: that of arrival, but for
+// pipelines before their jobs and jobs before their deployments, which GitLab
+// sends in any order. What becomes of a project stays where it came.
+func inTurn(events []HookEvent) []int {
+	type place struct{ stretch, rank, n int }
+	places := make([]place, len(events))
+	stretch := 0
+	for n, e := range events {
+		if e.Hook.Kind == gitlab.HookProjects {
+			stretch++
+		}
+		rank := map[gitlab.HookKind]int{gitlab.HookPipeline: 1, gitlab.HookJob: 2, gitlab.HookDeployment: 3}[e.Hook.Kind]
+		places[n] = place{stretch, rank, n}
+	}
+	slices.SortFunc(places, func(a, b place) int {
+		return cmp.Or(cmp.Compare(a.stretch, b.stretch), cmp.Compare(a.rank, b.rank), cmp.Compare(a.n, b.n))
+	})
+	order := make([]int, len(places))
+	for i, p := range places {
+		order[i] = p.n
+	}
+	return order
 }
 
 func projectsOf(events []HookEvent) []ci.ProjectID {
@@ -116,12 +163,44 @@ func pipelinesOf(events []HookEvent) []ci.PipelineID {
 	return slices.Compact(ids)
 }
 
+// deployersOf gives the jobs of deployment events.
+func deployersOf(events []HookEvent) []ci.JobID {
+	var ids []ci.JobID
+	for _, e := range events {
+		if e.Hook.Kind == gitlab.HookDeployment {
+			if id, ok := e.Hook.Deployment.JobID.Get(); ok {
+				ids = append(ids, ci.JobID(id))
+			}
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// joinEvent adds the rows of one event, patches that say the same columns together.
+func joinEvent(batch *store.Batch, one store.Batch) {
+	patches := one.Patches
+	one.Patches = nil
+	join(batch, one)
+	for _, p := range patches {
+		same := patchOf(batch, p.Said)
+		same.Pipelines = append(same.Pipelines, p.Pipelines...)
+		same.Jobs = append(same.Jobs, p.Jobs...)
+		same.Deployments = append(same.Deployments, p.Deployments...)
+	}
+}
+
 // eventPath is the full path by which the event names its project. When it is
 // not the stored one, the project has moved, or the event is of another GitLab
 // with the same ids.
 func eventPath(h gitlab.Hook) (string, bool) {
-	if h.Kind == gitlab.HookPipeline {
+	switch h.Kind {
+	case gitlab.HookPipeline:
 		return h.Pipeline.Project.PathWithNamespace.Get()
+	case gitlab.HookDeployment:
+		return h.Deployment.Project.PathWithNamespace.Get()
+	case gitlab.HookProjects:
+		return "", false // it is about the path
 	}
 	return h.Job.Project.Or(gitlab.HookJobProject{}).PathWithNamespace.Get()
 }
@@ -135,12 +214,18 @@ func passing(ctx context.Context, err error) bool {
 	return ctx.Err() != nil
 }
 
-// addEvent adds what an event says as rows.
-func addEvent(batch *store.Batch, project ci.Project, e HookEvent) {
+// proves is the time at which what the event says was true: the newest in it.
+func (e HookEvent) proves() time.Time {
 	newest, _ := e.Hook.Newest()
 	if e.ReceivedAt.Before(newest) {
-		newest = e.ReceivedAt // GitLab's clock is ahead of ours, by which polls are stamped
+		return e.ReceivedAt // GitLab's clock is ahead of ours, by which polls are stamped
 	}
+	return newest
+}
+
+// addEvent adds what an event of a pipeline or job says as rows.
+func addEvent(batch *store.Batch, project ci.Project, e HookEvent) {
+	newest := e.proves()
 	switch h := e.Hook; h.Kind {
 	case gitlab.HookPipeline:
 		if h.Pipeline.Attributes.Source.Or("") == string(ci.SourceExternal) {

@@ -24,7 +24,7 @@ func TestHooksBesidePolls(t *testing.T) {
 	for engine, open := range engines {
 		for seed := range uint64(3) {
 			t.Run(fmt.Sprintf("%s/seed %d", engine, seed), func(t *testing.T) {
-				w := gitlabtest.Generate(seed, gitlabtest.Size{Groups: 2, Projects: 4, PipelinesPerProject: 6, JobsPerPipeline: 4, Days: 10, Until: today})
+				w := gitlabtest.Generate(seed, gitlabtest.Size{Groups: 2, Projects: 4, PipelinesPerProject: 6, JobsPerPipeline: 4, Days: 10, Until: today, Environments: true})
 				// With the clock of the machine: polls are stamped with it.
 				w.Advance(time.Since(today))
 				h := newHarness(t, open(t), w)
@@ -241,7 +241,7 @@ func sameButForWhatHooksKnow(t *testing.T, deaf, h *harness) {
 			g["manual"] = "NULL" // REST says it while a job waits, events always
 		}
 	}
-	for _, table := range []string{"pipelines", "jobs"} {
+	for _, table := range []string{"pipelines", "jobs", "deployments"} {
 		maps.DeleteFunc(got[table], func(_ string, row map[string]string) bool {
 			p := want["projects"][row["project_id"]]
 			return p == nil || p["ci_access"] != "enabled" // GitLab tells by hooks what it refuses to the token

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"strconv"
 	"sync"
@@ -51,6 +52,7 @@ type hooks struct {
 
 	mu      sync.Mutex
 	secrets map[ci.ConnectionID]knownSecret
+	refused map[ci.ConnectionID]map[api.HookRefusal]int64 // of connections that have a secret
 }
 
 // arrival is an event on its way to the disk.
@@ -88,7 +90,15 @@ func (h *hooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.Status, p.Title = status, http.StatusText(status)
 		api.WriteProblem(w, &p)
 	}
+	var connection ci.ConnectionID
+	var secret gitlab.Secret
+	count := func(why api.HookRefusal) {
+		if secret != "" { // anybody can ask for any number
+			h.countRefused(connection, why)
+		}
+	}
 	stranger := func(err error) {
+		count(api.WrongHookSecret)
 		h.log.Warn("web hook refused", "connection", r.PathValue("connection"), "event", r.Header.Get("X-Gitlab-Event"), "error", err)
 		refuse(http.StatusUnauthorized, ci.Unauthorized, "The event does not show the secret of a connection.",
 			"Put URL and secret into the hook in GitLab as weir hooks show gives them.")
@@ -97,8 +107,8 @@ func (h *hooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		id = 0 // no connection has it; whoever asks is told the same as for a wrong secret
 	}
-	connection := ci.ConnectionID(id)
-	secret, err := h.secret(r.Context(), connection)
+	connection = ci.ConnectionID(id)
+	secret, err = h.secret(r.Context(), connection)
 	if err != nil {
 		h.log.Error("hook secret not opened", "connection", connection, "error", err)
 		refuse(http.StatusServiceUnavailable, ci.CodeOf(err), "weir cannot look up the hook's secret now.", "Send the event again later; weir's log says why.")
@@ -112,9 +122,11 @@ func (h *hooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
+		count(api.HookNotRead)
 		refuse(http.StatusRequestEntityTooLarge, ci.BadRequest, "The event is larger than GitLab's are: 25 MB.", "Send GitLab's own events only.")
 		return
 	case err != nil:
+		count(api.HookNotRead)
 		refuse(http.StatusBadRequest, ci.BadRequest, "The event broke off.", "Send it again.")
 		return
 	}
@@ -124,6 +136,7 @@ func (h *hooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	event, err := gitlab.ParseHook(body)
 	if err != nil {
+		count(api.HookNotRead)
 		h.log.Warn("web hook not understood", "connection", connection, "error", err)
 		refuse(http.StatusBadRequest, ci.BadRequest, "The event is not understood: "+err.Error()+".", "If GitLab sent it, please report it with GitLab's version.")
 		return
@@ -133,6 +146,7 @@ func (h *hooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	})
 	switch {
 	case err != nil:
+		count(api.HookNotKept)
 		h.log.Error("web hook not kept", "connection", connection, "error", err)
 		refuse(http.StatusServiceUnavailable, ci.CodeOf(err), "weir could not store the event.", "Send it again later; the next poll brings the same.")
 	case event.Kind == gitlab.HookOther:
@@ -162,6 +176,29 @@ func (h *hooks) secret(ctx context.Context, id ci.ConnectionID) (gitlab.Secret, 
 	h.secrets[id] = known
 	h.mu.Unlock()
 	return known.secret, nil
+}
+
+func (h *hooks) countRefused(id ci.ConnectionID, why api.HookRefusal) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.refused == nil {
+		h.refused = map[ci.ConnectionID]map[api.HookRefusal]int64{}
+	}
+	if h.refused[id] == nil {
+		h.refused[id] = map[api.HookRefusal]int64{}
+	}
+	h.refused[id][why]++
+}
+
+// refusals gives what was counted.
+func (h *hooks) refusals() map[ci.ConnectionID]map[api.HookRefusal]int64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	counts := make(map[ci.ConnectionID]map[api.HookRefusal]int64, len(h.refused))
+	for id, of := range h.refused {
+		counts[id] = maps.Clone(of)
+	}
+	return counts
 }
 
 // forgetSecret has the next event look up the secret anew.

@@ -72,6 +72,11 @@ func (e *engine) InstallHook(ctx context.Context, id ci.ConnectionID, r api.Inst
 	return installed(h), nil
 }
 
+// RefusedHooks says how many deliveries were refused since the process began.
+func (e *engine) RefusedHooks() map[ci.ConnectionID]map[api.HookRefusal]int64 {
+	return e.hooks.refusals()
+}
+
 // InstalledHooks lists the hooks that send events to a connection of this weir,
 // or of another under the same number: GitLab knows only the URL.
 func (e *engine) InstalledHooks(ctx context.Context, id ci.ConnectionID, t api.HookTarget) ([]api.InstalledHook, error) {

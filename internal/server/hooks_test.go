@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -146,6 +147,22 @@ func TestHooksRefuse(t *testing.T) {
 	stats, err := p.client.Hooks(t.Context(), id)
 	if err != nil || stats.Received != 2 || stats.Dropped != 1 {
 		t.Errorf("stats %+v, %v", stats, err)
+	}
+	status, err := p.client.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range status.Connections {
+		if c.Connection.ID != id {
+			if c.Hooks != nil {
+				t.Errorf("connection %d has no secret, and %+v", c.Connection.ID, c.Hooks)
+			}
+			continue
+		}
+		want := map[api.HookRefusal]int64{api.WrongHookSecret: 4, api.HookNotRead: 3}
+		if h := c.Hooks; h == nil || !maps.Equal(h.Refused, want) || h.Received != 2 || h.LastReceivedAt == nil || h.Waiting > 0 && h.OldestAt == nil {
+			t.Errorf("status says %+v, want refusals %v", h, want)
+		}
 	}
 	// A rotated secret shuts the old one out at once.
 	if _, err := p.client.HookSecret(t.Context(), id, false); ci.CodeOf(err) != ci.Conflict {

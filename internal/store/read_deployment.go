@@ -41,3 +41,18 @@ func (s *Store) DeploymentEnds(ctx context.Context, instance ci.InstanceID, ids 
 		})
 	return ends, err
 }
+
+// PipelinesOfJobs gives the pipelines of the jobs that are stored, by job; none
+// of none.
+func (s *Store) PipelinesOfJobs(ctx context.Context, instance ci.InstanceID, ids []ci.JobID) (map[ci.JobID]ci.PipelineID, error) {
+	pipelines := make(map[ci.JobID]ci.PipelineID, len(ids))
+	if len(ids) == 0 {
+		return pipelines, nil
+	}
+	err := s.each(ctx, `SELECT id, pipeline_id FROM jobs WHERE instance_id = $1 AND id = ANY($2)`, []any{int64(instance), bigints(ids)},
+		func(row []any) error {
+			pipelines[ci.JobID(row[0].(int64))] = ci.PipelineID(row[1].(int64))
+			return nil
+		})
+	return pipelines, err
+}

@@ -1,10 +1,13 @@
 package gitlabtest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,12 +24,16 @@ type Hooks struct {
 	base      string
 	pipelines map[*Pipeline]string // status when last looked at
 	jobs      map[*Job]string
+	deployed  map[*Deployment]string
+	paths     map[*Project]string // when last looked at
 	sent      int
+
+	Projects bool // also tell what becomes of projects, as groups' hooks do
 }
 
 // Delivery is one event on its way.
 type Delivery struct {
-	Event   string // X-Gitlab-Event: "Pipeline Hook" or "Job Hook"
+	Event   string // X-Gitlab-Event: "Pipeline Hook", "Job Hook", …
 	Key     string // Idempotency-Key, the same for each delivery of the event
 	Project *Project
 	Body    []byte
@@ -34,7 +41,7 @@ type Delivery struct {
 
 // Hooks watches from now on. base is the address that GitLab believes to have.
 func (s *Server) Hooks(base string) *Hooks {
-	h := &Hooks{server: s, base: base, pipelines: map[*Pipeline]string{}, jobs: map[*Job]string{}}
+	h := &Hooks{server: s, base: base, pipelines: map[*Pipeline]string{}, jobs: map[*Job]string{}, deployed: map[*Deployment]string{}, paths: map[*Project]string{}}
 	h.Take()
 	return h
 }
@@ -48,7 +55,11 @@ func (h *Hooks) Take() []Delivery {
 	defer w.mu.RUnlock()
 	r := &renderer{base: h.base, version: parseVersion(h.server.version), now: func() time.Time { return w.now().UTC() }}
 	var list []Delivery
+	if h.Projects {
+		list = h.changes(r)
+	}
 	for _, p := range w.Projects {
+		h.paths[p] = p.FullPath
 		for _, pl := range p.Pipelines {
 			for _, j := range pl.Jobs {
 				if was, ok := h.jobs[j]; j.Kind == Build && (!ok || was != j.Status) {
@@ -60,6 +71,49 @@ func (h *Hooks) Take() []Delivery {
 				list = append(list, h.delivery(p, "Pipeline Hook", func(w *hookWriter) { r.pipelineHook(w, p, pl) }))
 			}
 			h.pipelines[pl] = pl.Status
+		}
+		for _, d := range p.Deployments {
+			if was, ok := h.deployed[d]; !ok || was != d.Status {
+				list = append(list, h.delivery(p, "Deployment Hook", func(w *hookWriter) { r.deploymentHook(w, p, d) }))
+			}
+			h.deployed[d] = d.Status
+		}
+	}
+	return list
+}
+
+// changes gives the events of projects that moved or went.
+func (h *Hooks) changes(r *renderer) []Delivery {
+	var list []Delivery
+	for _, p := range slices.SortedFunc(maps.Keys(h.paths), func(a, b *Project) int { return cmp.Compare(a.ID, b.ID) }) {
+		was := h.paths[p]
+		there := slices.Contains(h.server.world.Projects, p)
+		event := "project_destroy"
+		switch {
+		case there && was == p.FullPath:
+			continue
+		case there && was[:strings.LastIndex(was, "/")] == p.namespacePath():
+			event = "project_rename"
+		case there:
+			event = "project_transfer"
+		}
+		list = append(list, h.delivery(p, "Project Hook", func(w *hookWriter) {
+			w.open('{')
+			w.str("event_name", event)
+			w.hookTime("created_at", &p.CreatedAt)
+			w.hookTime("updated_at", &p.UpdatedAt)
+			w.str("name", p.Name)
+			w.str("path", p.Path)
+			w.str("path_with_namespace", p.FullPath)
+			w.int("project_id", p.ID)
+			if there {
+				w.str("old_path_with_namespace", was)
+			}
+			w.str("project_visibility", p.Visibility)
+			w.close('}')
+		}))
+		if !there {
+			delete(h.paths, p)
 		}
 	}
 	return list
@@ -259,6 +313,28 @@ func (r *renderer) jobHook(w *hookWriter, p *Project, pl *Pipeline, j *Job) {
 	w.close('}')
 	r.hookProject(w, p)
 	w.null("environment")
+	w.close('}')
+}
+
+func (r *renderer) deploymentHook(w *hookWriter, p *Project, d *Deployment) {
+	w.open('{')
+	w.str("object_kind", "deployment")
+	w.str("status", d.Status)
+	w.hookTime("status_changed_at", &d.UpdatedAt)
+	w.int("deployment_id", d.ID)
+	if d.Job != nil {
+		w.int("deployable_id", d.Job.ID)
+		w.str("deployable_url", r.base+"/"+p.FullPath+"/-/jobs/"+strconv.FormatInt(d.Job.ID, 10))
+	} else {
+		w.null("deployable_id")
+	}
+	w.str("environment", d.Environment.Name)
+	w.str("environment_tier", d.Environment.Tier)
+	r.hookProject(w, p)
+	w.str("short_sha", d.SHA[:min(8, len(d.SHA))])
+	r.hookUser(w, d.User, true)
+	w.str("commit_url", r.base+"/"+p.FullPath+"/-/commit/"+d.SHA)
+	w.str("ref", d.Ref)
 	w.close('}')
 }
 

@@ -125,6 +125,7 @@ func (h InstalledHook) write(w *jsonWriter) {
 	w.bool("push_events", false)
 	w.bool("pipeline_events", true)
 	w.bool("job_events", true)
+	w.bool("deployment_events", true)
 	w.str("alert_status", "executable")
 	w.null("disabled_until")
 	w.close('}')
