@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -101,8 +102,18 @@ func TestMeasure(t *testing.T) {
 			"2026-11-01 build 2 40", days[1], days[2],
 			"1 build <nil>", "1 lint 30", "1 test 100", "2 build 100")
 
-		// Writing the same again marks, and measuring it changes nothing.
+		// A commit that one pipeline ran on until now is no longer its own, although
+		// nothing of that pipeline has changed.
+		for _, id := range []ci.PipelineID{8, 9} {
+			apply(t, s, Batch{Pipelines: []ci.Pipeline{pipeline(id, "c")}, Jobs: []ci.Job{job(ci.JobID(id), id, "deploy", "one", ci.Failed, 0, 10)}})
+			measure(10, 0)
+		}
 		before := strings.Split(measured, "\n")
+		before = slices.Insert(before, 5, "8 deploy false false false", "9 deploy false false false")
+		before = append(before, "8 deploy 10", "9 deploy 10")
+		look(0, before...)
+
+		// Writing the same again marks, and measuring it changes nothing.
 		apply(t, s, Batch{Pipelines: []ci.Pipeline{pipeline(3, "a")}})
 		look(1, before...)
 		measure(10, 0)
