@@ -18,7 +18,7 @@ type ear struct {
 	secret  gitlab.Secret
 	known   map[string]bool
 	inbox   []importer.HookEvent
-	late    []gitlabtest.Delivery // to be delivered a second time, whatever came since
+	late    []gitlabtest.Delivery // not delivered yet
 	arrived int64
 }
 
@@ -30,9 +30,13 @@ func (p *proof) hear(sync, n int) {
 	defer p.ear.mu.Unlock()
 	random := rand.New(rand.NewPCG(p.seed<<8|uint64(sync), uint64(n)<<8|1))
 	list := p.events.Take()
+	// Some come late, whatever came since: after others of the same job, or
+	// after a poll that knew more.
+	late := random.IntN(len(list)/2 + 1)
+	random.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 	lost := []float64{0, 0.3, 1}[random.IntN(3)]
-	mangled := gitlabtest.Mangle(random, append(slices.Clone(list), p.ear.late...), lost, 0.3)
-	p.ear.late = list[:len(list)/3]
+	mangled := append(gitlabtest.Mangle(random, list[late:], lost, 0.3), p.ear.late...)
+	p.ear.late = slices.Clone(list[:late])
 	for _, d := range mangled {
 		p.deliver(d)
 	}

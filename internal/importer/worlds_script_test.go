@@ -137,9 +137,13 @@ func (s script) drawRound(r *rand.Rand) round {
 			d.faults = append(d.faults, fault{1, 1 << 30, 0.01 + 0.05*r.Float64(), "", draw()})
 		}
 	case 1: // a bad hour, of all or of one kind of answers
-		from := 1 + r.IntN(80)
+		from := 1 + r.IntN(40)
 		only := []string{"", "", "/pipelines", "/pipelines", "/jobs", "/bridges", "/graphql"}[r.IntN(7)]
-		d.faults = append(d.faults, fault{from, from + 1 + r.IntN(60), 0.9, only, draw()})
+		hour := fault{from, from + 1 + r.IntN(60), 0.9, only, draw()}
+		if only != "" { // longer than anybody tries again
+			hour.to, hour.share = from+200, 1
+		}
+		d.faults = append(d.faults, hour)
 	case 2: // the token is revoked, or GitLab goes down for good
 		kind := []gitlabtest.FaultKind{gitlabtest.Unauthorized, gitlabtest.Unavailable, gitlabtest.Reset}[r.IntN(3)]
 		if r.IntN(2) == 0 {
