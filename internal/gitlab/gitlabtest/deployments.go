@@ -92,8 +92,10 @@ func (w *World) environment(p *Project, name string, at time.Time) *Environment 
 func guessTier(name string) string {
 	name = strings.ToLower(name)
 	for _, guess := range []struct{ tier, words string }{
-		{"development", "dev review trunk"}, {"testing", "test tst qa qc control quality"},
-		{"staging", "stg stag model pre demo non"}, {"production", "prod prd live"},
+		{"development", "dev review trunk"},
+		{"testing", "test tst qa qc control quality"},
+		{"staging", "stg stag model pre demo non"},
+		{"production", "prod prd live"},
 	} {
 		if slices.ContainsFunc(strings.Fields(guess.words), func(word string) bool { return strings.Contains(name, word) }) {
 			return guess.tier
