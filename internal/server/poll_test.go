@@ -26,7 +26,7 @@ func TestPollRhythm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newPolledWorld(1)
 		p := w.start(t, Poll{Min: 20 * time.Second, Max: 10 * time.Minute})
-		time.Sleep(6 * time.Hour)
+		w.sleep(6 * time.Hour)
 		if n := len(w.made(1, importer.ScopeAll)); n < 36 || n > 50 {
 			t.Errorf("%d rounds in six quiet hours, want about 40", n)
 		}
@@ -37,10 +37,10 @@ func TestPollRhythm(t *testing.T) {
 			return ci.Sync{State: ci.SyncComplete, Rows: map[string]int64{"pipelines": 1}, Requests: 3}, nil
 		}
 		w.open = importer.Following{Pipelines: 1, Youngest: time.Now()}
-		time.Sleep(20 * time.Minute) // long enough to notice and to get faster
+		w.sleep(20 * time.Minute) // long enough to notice and to get faster
 		w.calls = nil
 		w.open.Youngest = time.Now()
-		time.Sleep(5 * time.Minute)
+		w.sleep(5 * time.Minute)
 		if n := len(w.made(1, importer.ScopeAll)); n < 13 || n > 17 {
 			t.Errorf("%d rounds in five minutes in which all of them find something, want about 15", n)
 		}
@@ -65,7 +65,7 @@ func TestPollAsksForLongOpenOnesRarely(t *testing.T) {
 		w := newPolledWorld(1)
 		w.open = importer.Following{Pipelines: 1, Youngest: time.Now().Add(-48 * time.Hour)}
 		w.start(t, Poll{Min: time.Minute, Max: time.Minute})
-		time.Sleep(4*time.Hour + time.Minute)
+		w.sleep(4*time.Hour + time.Minute)
 		all := 0
 		for _, c := range w.made(1, importer.ScopeAll) {
 			if c.options.OpenSince.IsZero() {
@@ -91,7 +91,7 @@ func TestPollHistory(t *testing.T) {
 			return ci.Sync{State: ci.SyncPaused, Rows: map[string]int64{"pipelines": 1000}, Requests: 5000}, nil
 		}
 		p := w.start(t, Poll{Min: time.Minute, Max: time.Minute})
-		time.Sleep(30 * time.Minute)
+		w.sleep(30 * time.Minute)
 		if n := len(w.made(1, importer.ScopeAll)); n < 14 || n > 16 {
 			t.Errorf("%d slices in half an hour, want one each two minutes", n)
 		}
@@ -111,7 +111,7 @@ func TestPollBacksOff(t *testing.T) {
 		w.answer = func(c *call) (ci.Sync, error) {
 			switch {
 			case c.id == 1 && refuse:
-				w.connections[0].State = control.Failing
+				w.set(func() { w.connections[0].State = control.Failing })
 				return ci.Sync{State: ci.SyncFailed}, &ci.Problem{Code: ci.InvalidCredentials, Cause: "revoked", Remedy: "make one"}
 			case c.id == 2:
 				return ci.Sync{State: ci.SyncFailed}, &ci.Problem{Code: ci.Unreachable, Cause: "down", Remedy: "wait"}
@@ -119,7 +119,7 @@ func TestPollBacksOff(t *testing.T) {
 			return ci.Sync{State: ci.SyncComplete}, nil
 		}
 		p := w.start(t, Poll{Min: 30 * time.Second, Max: 10 * time.Minute})
-		time.Sleep(150 * time.Minute)
+		w.sleep(150 * time.Minute)
 		if n := len(w.made(1, importer.ScopeAll)); n != 3 {
 			t.Errorf("a refused token was tried %d times in two and a half hours, want 3", n)
 		}
@@ -142,7 +142,7 @@ func TestPollBacksOff(t *testing.T) {
 		}
 		w.calls = nil
 		w.set(func() { w.connections[1].Credentials = []control.Credential{{ID: 7}} })
-		time.Sleep(connectionsEvery + time.Second)
+		w.sleep(connectionsEvery + time.Second)
 		if n := len(w.made(2, importer.ScopeAll)); n != 1 {
 			t.Errorf("%d rounds after a connection got another token in another process, want one", n)
 		}
@@ -153,7 +153,7 @@ func TestPollConnectionsComeAndGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newPolledWorld(1)
 		p := w.start(t, Poll{Min: time.Minute, Max: time.Minute})
-		time.Sleep(time.Second)
+		w.sleep(time.Second)
 		w.set(func() { w.connections = append(w.connections, control.Connection{ID: 2}) })
 		nudge(p.changed)
 		synctest.Wait()
@@ -166,13 +166,13 @@ func TestPollConnectionsComeAndGo(t *testing.T) {
 			hung = true
 			return ci.Sync{State: ci.SyncInterrupted}, &ci.Problem{Code: ci.Interrupted, Err: context.Cause(c.ctx)}
 		}
-		time.Sleep(2 * time.Minute)
+		w.sleep(2 * time.Minute)
 		w.set(func() { w.connections = w.connections[1:] })
 		nudge(p.changed)
 		synctest.Wait()
 		w.answer = nil
 		w.calls = nil
-		time.Sleep(10 * time.Minute)
+		w.sleep(10 * time.Minute)
 		if n := len(w.made(1, importer.ScopeAll)); n != 0 || !hung {
 			t.Errorf("a connection that is gone had %d rounds; the one that ran was stopped: %v", n, hung)
 		}
@@ -202,7 +202,7 @@ func TestPollTakesUp(t *testing.T) {
 				w := newPolledWorld(1)
 				w.last[1] = c.last
 				w.start(t, Poll{Min: time.Minute, Max: 10 * time.Minute})
-				time.Sleep(30 * time.Second)
+				w.sleep(30 * time.Second)
 				if n := len(w.made(1, importer.ScopeAll)); n != c.want {
 					t.Errorf("%d rounds, want %d", n, c.want)
 				}
@@ -221,7 +221,7 @@ func TestPollersShare(t *testing.T) {
 		}
 		one := w.start(t, Poll{Min: time.Minute, Max: time.Minute})
 		two := w.start(t, Poll{Min: time.Minute, Max: time.Minute})
-		time.Sleep(2 * time.Hour)
+		w.sleep(2 * time.Hour)
 		if n := len(w.made(1, importer.ScopeAll)); n < 100 || n > 122 {
 			t.Errorf("%d rounds in two hours, want about 114, as of one alone", n)
 		}
@@ -253,7 +253,7 @@ func TestPollMakesWay(t *testing.T) {
 			return ci.Sync{State: ci.SyncComplete}, nil
 		}
 		p := w.start(t, Poll{Min: time.Minute, Max: time.Minute})
-		time.Sleep(time.Minute)
+		w.sleep(time.Minute)
 		if rounds, _, _ := p.rounds.After(0); len(rounds) > 0 || p.shown()[1].State != api.PollWaiting {
 			t.Errorf("rounds are told that gave way: %+v", rounds)
 		}
@@ -261,12 +261,12 @@ func TestPollMakesWay(t *testing.T) {
 			w.last[1] = ci.Sync{ID: 99, Kind: "sync", State: ci.SyncComplete, StartedAt: time.Now(), FinishedAt: new(time.Now()), Requests: 42}
 			busy, w.calls = false, nil
 		})
-		time.Sleep(30 * time.Second)
+		w.sleep(30 * time.Second)
 		rounds, _, _ := p.rounds.After(0)
 		if len(rounds) != 1 || !rounds[0].Shared || rounds[0].SyncID != 99 || rounds[0].Requests != 42 || len(w.calls) != 0 {
 			t.Errorf("after the person's import: %+v, %d rounds", rounds, len(w.calls))
 		}
-		time.Sleep(time.Minute)
+		w.sleep(time.Minute)
 		if len(w.calls) != 1 {
 			t.Errorf("%d rounds a minute later, want 1", len(w.calls))
 		}
@@ -277,21 +277,21 @@ func TestPollBeginsWithWhatSomeoneLooksAt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newPolledWorld(1)
 		p := w.start(t, Poll{Min: time.Minute, Max: time.Minute})
-		time.Sleep(time.Second)
+		w.sleep(time.Second)
 		p.interest.note("acme/old")
-		time.Sleep(interestKept - 30*time.Second)
+		w.sleep(interestKept - 30*time.Second)
 		p.interest.note("acme/shop")
 		p.interest.note("acme/web")
-		time.Sleep(time.Second)
+		w.sleep(time.Second)
 		p.interest.note("acme/shop")
 		w.calls = nil
-		time.Sleep(2 * time.Minute)
+		w.sleep(2 * time.Minute)
 		calls := w.made(1, importer.ScopeAll)
 		if diff := cmp.Diff([]string{"acme/shop", "acme/web"}, calls[len(calls)-1].options.First); diff != "" {
 			t.Errorf("first (-want +got):\n%s", diff)
 		}
 		for i := range interestMax + 20 {
-			time.Sleep(time.Millisecond)
+			w.sleep(time.Millisecond)
 			p.interest.note(fmt.Sprintf("acme/%d", i))
 		}
 		if got := p.interest.first(); len(got) != interestMax || got[0] != fmt.Sprintf("acme/%d", interestMax+19) {
@@ -305,7 +305,7 @@ func TestPollLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newPolledWorld(1)
 		w.start(t, Poll{Min: time.Minute, Max: time.Minute})
-		time.Sleep(45 * time.Minute)
+		w.sleep(45 * time.Minute)
 		if got := strings.Count(w.log.String(), "\n"); got != 2 {
 			t.Errorf("%d lines of %d rounds that found nothing, want 2:\n%s", got, len(w.calls), w.log.String())
 		}
@@ -313,14 +313,14 @@ func TestPollLog(t *testing.T) {
 			return ci.Sync{State: ci.SyncComplete, Rows: map[string]int64{"jobs": 2}}, nil
 		}
 		before, made := strings.Count(w.log.String(), "\n"), len(w.calls)
-		time.Sleep(10 * time.Minute)
+		w.sleep(10 * time.Minute)
 		if got := strings.Count(w.log.String(), "\n") - before; got != len(w.calls)-made || !strings.Contains(w.log.String(), "jobs=2") {
 			t.Errorf("%d lines of %d rounds:\n%s", got, len(w.calls)-made, w.log.String())
 		}
 		w.answer = func(*call) (ci.Sync, error) {
 			return ci.Sync{State: ci.SyncFailed}, &ci.Problem{Code: ci.ServerError, Cause: "it is down"}
 		}
-		time.Sleep(2 * time.Minute)
+		w.sleep(2 * time.Minute)
 		if !strings.Contains(w.log.String(), "level=WARN") || !strings.Contains(w.log.String(), "it is down") {
 			t.Errorf("a failure is not told:\n%s", w.log.String())
 		}
@@ -338,6 +338,7 @@ type polledWorld struct {
 	busy        map[ci.ConnectionID]bool
 	ids         ci.SyncID
 	log         strings.Builder
+	handler     slog.Handler // one, because it has the lock
 }
 
 type call struct {
@@ -353,6 +354,7 @@ var pollStart = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func newPolledWorld(ids ...ci.ConnectionID) *polledWorld {
 	w := &polledWorld{last: map[ci.ConnectionID]ci.Sync{}, busy: map[ci.ConnectionID]bool{}, ids: 100}
+	w.handler = slog.NewTextHandler(&w.log, nil)
 	for _, id := range ids {
 		w.connections = append(w.connections, control.Connection{ID: id, State: control.Verified})
 	}
@@ -361,7 +363,7 @@ func newPolledWorld(ids ...ci.ConnectionID) *polledWorld {
 
 // start polls until the test ends.
 func (w *polledWorld) start(t *testing.T, config Poll) *poller {
-	p := newPoller(slog.New(slog.NewTextHandler(&w.log, nil)), config, w, time.Now)
+	p := newPoller(slog.New(w.handler), config, w, time.Now)
 	ctx, cancel := context.WithCancel(t.Context())
 	var group errgroup.Group
 	group.Go(func() error { return p.run(ctx) })
@@ -372,6 +374,15 @@ func (w *polledWorld) start(t *testing.T, config Poll) *poller {
 		}
 	})
 	return p
+}
+
+// sleep lets time pass. What the test has changed before is seen by the
+// pollers, and what they have done by the test.
+func (w *polledWorld) sleep(d time.Duration) {
+	w.set(func() {})
+	time.Sleep(d)
+	synctest.Wait()
+	w.set(func() {})
 }
 
 func (w *polledWorld) set(change func()) {
