@@ -24,6 +24,9 @@ import (
 // closing the data directory: then the database is locked and nobody answers.
 const lockPatience = 5 * time.Second
 
+// doorPause is how long to wait before trying the door again.
+const doorPause = 50 * time.Millisecond
+
 // withClient opens the door, runs f and closes the door again.
 func (p *program) withClient(ctx context.Context, f func(context.Context, *api.Client) error) error {
 	return p.withDoor(ctx, nil, func(ctx context.Context, client *api.Client, _ bool) error { return f(ctx, client) })
@@ -59,7 +62,7 @@ func (p *program) withDoor(ctx context.Context, poll *server.Poll, f func(ctx co
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-time.After(50 * time.Millisecond):
+		case <-time.After(doorPause):
 		}
 	}
 }

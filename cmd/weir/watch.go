@@ -22,6 +22,9 @@ const (
 	roundsWait = 30 * time.Second
 )
 
+// errNoPolling is beneath the error of a watch that found a server without a poller.
+var errNoPolling = errors.New("no poller")
+
 // watch shows rounds until the context ends. When the server that polls ends
 // before, another one is looked for, or opened.
 func (p *program) watch(ctx context.Context, r api.SyncRequest) error {
@@ -39,6 +42,7 @@ func (p *program) watch(ctx context.Context, r api.SyncRequest) error {
 		return err
 	}
 	poll.Connections = r.Connections
+	passing := time.Now().Add(lockPatience)
 	for {
 		err := p.withDoor(ctx, poll, func(ctx context.Context, client *api.Client, own bool) error {
 			if err := p.watchable(ctx, client, r.Connections); err != nil {
@@ -53,6 +57,13 @@ func (p *program) watch(ctx context.Context, r api.SyncRequest) error {
 			}
 			return p.showRounds(ctx, client, r.Connections, own)
 		})
+		if errors.Is(err, errNoPolling) && time.Now().Before(passing) && ctx.Err() == nil {
+			select { // most commands end within a moment
+			case <-ctx.Done():
+			case <-time.After(doorPause):
+			}
+			continue
+		}
 		switch {
 		case ctx.Err() != nil:
 			return interrupted(context.Cause(ctx))
@@ -92,6 +103,7 @@ func (p *program) showRounds(ctx context.Context, client *api.Client, ids []ci.C
 			Code:   ci.Conflict,
 			Cause:  "The weir that owns the data directory does not poll: it is another command, or weir serve with --no-poll.",
 			Remedy: "Wait for the command to end, or start weir serve without --no-poll.",
+			Err:    errNoPolling,
 		}
 	}
 	names, err := p.connectionNames(ctx, client)

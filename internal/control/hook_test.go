@@ -114,7 +114,7 @@ func testInbox(t *testing.T, w *world) {
 	}
 	stats, err := w.control.HookStats(t.Context())
 	if diff := cmp.Diff(map[ci.ConnectionID]HookStats{n.ID: {
-		SecretAt: w.now, Received: 301, Repeated: 2, Dropped: 2, LastReceivedAt: &w.now, Waiting: 301,
+		SecretAt: w.now, Received: 301, Repeated: 2, Dropped: 2, LastReceivedAt: &w.now, Waiting: 301, OldestAt: &w.now,
 	}}, stats); diff != "" || err != nil {
 		t.Errorf("stats (-want +got):\n%s%v", diff, err)
 	}

@@ -19,7 +19,11 @@ type BreakerConfig struct {
 	First    time.Duration // pause before the first probe; 0: 1 s. It doubles with each that fails
 	Longest  time.Duration // pause between two probes; 0: 1 minute
 	Patience time.Duration // how old an outage is when requests no longer wait for its end; 0: 5 minutes
-	Log      *slog.Logger  // nil: none
+	// Unmet is the patience with a GitLab that has not answered once since this
+	// process began: that is a wrong address more often than an outage. 0: 15 s,
+	// and never more than Patience.
+	Unmet time.Duration
+	Log   *slog.Logger // nil: none
 }
 
 // Breaker stops asking a GitLab that is down. There is one per GitLab, shared
@@ -39,6 +43,7 @@ type Breaker struct {
 	run     int    // failures in a row
 	scope   string // of the first of them
 	several bool   // another scope failed too, or no connection was made
+	met     bool   // it has answered once
 	opened  int    // how often it has opened
 	since   time.Time
 	closed  time.Time     // when it closed last
@@ -63,6 +68,9 @@ func NewBreaker(cfg BreakerConfig) *Breaker {
 	}
 	if cfg.Patience <= 0 {
 		cfg.Patience = 5 * time.Minute
+	}
+	if cfg.Unmet <= 0 {
+		cfg.Unmet = 15 * time.Second
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -89,7 +97,7 @@ func (b *Breaker) State() BreakerState {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	s := BreakerState{Open: b.open(), Since: b.since, Patience: b.config.Patience, Opened: b.opened}
+	s := BreakerState{Open: b.open(), Since: b.since, Patience: b.patience(), Opened: b.opened}
 	if s.Open && !b.probing {
 		s.NextProbe = b.next
 	}
@@ -164,7 +172,14 @@ func (b *Breaker) enter(ctx context.Context, a ask) (probe bool, err error) {
 
 // spent says whether the outage has lasted for longer than patience reaches.
 func (b *Breaker) spent(now time.Time) bool {
-	return b.open() && now.Sub(b.since) >= b.config.Patience
+	return b.open() && now.Sub(b.since) >= b.patience()
+}
+
+func (b *Breaker) patience() time.Duration {
+	if b.met {
+		return b.config.Patience
+	}
+	return min(b.config.Unmet, b.config.Patience)
 }
 
 // hopeless says whether a request that failed is better not repeated.
@@ -216,7 +231,7 @@ func (b *Breaker) learn(probe bool, sent time.Time, r request, err *Error) {
 	case how == silent, how == alive && sent.Before(b.since):
 		return // it says nothing about GitLab, or nothing about GitLab as it is now
 	case how == alive:
-		b.run = 0
+		b.run, b.met = 0, true
 		if b.open() {
 			b.config.Log.Info("GitLab answers again", "after", now.Sub(b.since))
 			b.since, b.closed = time.Time{}, now

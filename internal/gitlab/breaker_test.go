@@ -77,6 +77,23 @@ func TestOutage(t *testing.T) {
 	}
 }
 
+// TestNeverMet: of a GitLab that has not answered once nobody waits for minutes.
+func TestNeverMet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := clientOf(t, "https://gitlab.example.com", func(cfg *gitlab.Config) {
+			cfg.Breaker = gitlab.NewBreaker(gitlab.BreakerConfig{})
+			cfg.Transport = roundTrip(func(*http.Request) (*http.Response, error) {
+				return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+			})
+		})
+		began := time.Now()
+		_, err := c.Project(t.Context(), "1")
+		if took := time.Since(began); gitlab.KindOf(err) != gitlab.Unreachable || took < 10*time.Second || took > 45*time.Second {
+			t.Errorf("%v after %v", err, took)
+		}
+	})
+}
+
 // TestOutageThatLasts: patience ends, and everything fails with what GitLab said.
 func TestOutageThatLasts(t *testing.T) {
 	refused := &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
@@ -94,12 +111,18 @@ func TestOutageThatLasts(t *testing.T) {
 				c := clientOf(t, "https://gitlab.example.com", func(cfg *gitlab.Config) {
 					cfg.Breaker = gitlab.NewBreaker(gitlab.BreakerConfig{})
 					cfg.Transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+						if r.URL.Path == "/api/v4/user" { // it was there before
+							return reply{200, nil, `{"id": 1, "username": "bot"}`, nil}.send(r)
+						}
 						mu.Lock()
 						asked = append(asked, time.Now())
 						mu.Unlock()
 						return tt.reply.send(r)
 					})
 				})
+				if _, err := c.CurrentUser(t.Context()); err != nil {
+					t.Fatal(err)
+				}
 				began := time.Now()
 				var all sync.WaitGroup
 				for n := range 12 {

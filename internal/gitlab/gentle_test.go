@@ -33,6 +33,7 @@ func TestGentleTellsTheTruth(t *testing.T) {
 		{"first pause of an outage", breaker.First.String()},
 		{"longest pause of an outage", breaker.Longest.String()},
 		{"an import waits for an outage's end for", breaker.Patience.String()},
+		{"and for a GitLab that has not answered once", breaker.Unmet.String()},
 	}
 	if diff := cmp.Diff(fixed, gentleTable(t, "| value | is | why |", 2)); diff != "" {
 		t.Errorf("fixed values (-code +doc/gentle.md):\n%s", diff)
