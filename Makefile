@@ -27,7 +27,8 @@ demo: build
 
 test:
 	scripts/test-deps
-	go test -race -timeout 20m ./...
+	go test -race -timeout 40m ./...
+	go test -timeout 20m -run '^TestWorlds$$' ./internal/importer
 	cd witness && go test -race ./...
 
 check:

@@ -13,6 +13,7 @@ import (
 // TestEstimate holds what a look says against what imports then need, by every
 // plan: within a tenth.
 func TestEstimate(t *testing.T) {
+	t.Parallel()
 	generated := func() *gitlabtest.World {
 		return gitlabtest.Generate(4, gitlabtest.Size{Groups: 4, Projects: 8, PipelinesPerProject: 120, JobsPerPipeline: 5, Days: 40, Until: today})
 	}

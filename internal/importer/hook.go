@@ -20,8 +20,9 @@ import (
 // asked for after the newest time in it, and leaves a pipeline in a state in
 // which the next poll reads it.
 //
-// Nothing here asks GitLab. An event of a project that is not stored waits for
-// the poll that brings the project, a job's for its pipeline, and a deployment's
+// Nothing here asks GitLab. An event of a project that is not stored, or stored as
+// deleted, waits for the poll that brings the project (a pipeline under a deleted
+// one would be read by no poll), a job's for its pipeline, and a deployment's
 // for its job: one without would be found by no poll when GitLab deletes both.
 
 // HookEvent is an event as it was taken in.
@@ -35,7 +36,7 @@ type HookEvent struct {
 // which is as good), waiting, or failed.
 type HookOutcome struct {
 	ID      int64
-	Waiting bool  // its project is not stored, or not under the path that it names; or, of a job, its pipeline is not, or, of a deployment, its job
+	Waiting bool  // its project is not stored, or as deleted, or not under the path that it names; or, of a job, its pipeline is not, or, of a deployment, its job
 	Err     error // it can never be written
 }
 
@@ -76,7 +77,7 @@ func (i *Importer) ApplyHooks(ctx context.Context, instance ci.InstanceID, event
 			} // a project that nobody has seen yet will be seen as it is then
 		case !timed:
 			outcomes[n].Err = errors.New("there is no time in the event, so nobody can say how old it is")
-		case !ok, named && !strings.EqualFold(path, project.FullPath),
+		case !ok, project.DeletedAt != nil, named && !strings.EqualFold(path, project.FullPath),
 			e.Hook.Kind == gitlab.HookJob && !pipelines[ci.PipelineID(e.Hook.Job.PipelineID)]:
 			outcomes[n].Waiting = true
 		case e.Hook.Kind == gitlab.HookDeployment:

@@ -20,6 +20,7 @@ import (
 // and not at all, between polls. After a last poll the tables are those of a
 // store that never heard an event.
 func TestHooksBesidePolls(t *testing.T) {
+	t.Parallel()
 	exact := importer.Options{Plan: importer.PlanDocumented} // GraphQL does not say whose job it was, and hooks do
 	for engine, open := range engines {
 		for seed := range uint64(3) {

@@ -97,6 +97,9 @@ type Options struct {
 	First    []string // ids or full paths: visited before the others, in this order; unknown ones do not matter
 	Only     Scope    // ScopeAll, or ScopeOpen for a look at what had not ended
 	Full     bool     // read again what is stored already
+	// Recount has the pipelines of quiet projects counted whosever turn it is, as
+	// far as a round's bound on that goes: by the count deletions show.
+	Recount bool
 	// History is how long the sync may go on reading history after it has read
 	// what changed; what it does not reach is left to the next one, and the sync
 	// is paused. 0: to the horizon.

@@ -86,6 +86,7 @@ func TestKeysetAsksForFewBuilds(t *testing.T) {
 // TestKeysetListThatFails leaves nothing out: each pipeline's jobs are asked
 // for, and the sync says why.
 func TestKeysetListThatFails(t *testing.T) {
+	t.Parallel()
 	for name, fault := range map[string]gitlabtest.FaultKind{
 		"unavailable": gitlabtest.Unavailable, "not found": gitlabtest.NotFound, "cut off": gitlabtest.Truncated,
 	} {
@@ -156,6 +157,7 @@ func TestKeysetOfAnImportedProject(t *testing.T) {
 // what was put together from answers of different times would be wrong for
 // good, because nothing would raise updated_at again.
 func TestKeysetWhileTheWorldMoves(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(6) {
 		for _, graphQL := range []bool{true, false} {
 			t.Run(fmt.Sprintf("seed %d, GraphQL %v", seed, graphQL), func(t *testing.T) {

@@ -60,6 +60,7 @@ func TestKilledAtRandom(t *testing.T) {
 // TestKilledAtEveryCommit kills the process just before and just after each
 // commit of a sync, in turn; the next sync goes on.
 func TestKilledAtEveryCommit(t *testing.T) {
+	t.Parallel()
 	w := smallWorld()
 	server := gitlabtest.NewServer(w, gitlabtest.ExternalURL(base))
 	front := httptest.NewServer(server)

@@ -23,6 +23,7 @@ import (
 // gitlab-ci-pipelines-exporter (GCPE) were seen to lose or to invent, by name,
 // under every plan.
 func TestPeersLosses(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		whose, what string
 		test        func(t *testing.T, plan string)
@@ -364,7 +365,7 @@ func historyIsKept(t *testing.T, plan string) {
 	}
 	try(t, w.DeletePipeline(w.Projects[0].Pipelines[1]))
 	w.DeleteProject(w.Projects[1])
-	h.sync(t, importer.Options{Plan: plan})
+	h.sync(t, importer.Options{Plan: plan, Recount: true})
 	if p, j := count(); p != pipelines || j != jobs {
 		t.Errorf("%d pipelines and %d jobs are left of %d and %d", p, j, pipelines, jobs)
 	}

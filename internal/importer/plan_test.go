@@ -55,6 +55,7 @@ func TestAutoChooses(t *testing.T) {
 // that plan does need: within a tenth, and within a sixth in a small world full of
 // children, external pipelines and failures.
 func TestPlanRequests(t *testing.T) {
+	t.Parallel()
 	generated := gitlabtest.Generate(4, gitlabtest.Size{Groups: 4, Projects: 8, PipelinesPerProject: 120, JobsPerPipeline: 5, Days: 40, Until: today})
 	for name, tt := range map[string]struct {
 		world *gitlabtest.World

@@ -181,13 +181,7 @@ func (r *run) leaveQuiet(ctx context.Context, visits []*visit) ([]*visit, error)
 	if err != nil {
 		return nil, err
 	}
-	var quiet []*visit
-	for _, v := range visits {
-		if v.quiet() && !hooked[v.project.ID] {
-			quiet = append(quiet, v)
-		}
-	}
-	if err := r.recount(ctx, quiet); err != nil {
+	if err := r.recount(ctx, visits); err != nil {
 		return nil, err
 	}
 	var rest []*visit

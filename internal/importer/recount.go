@@ -10,10 +10,11 @@ import (
 	"github.com/weirhq/weir/internal/gitlab"
 )
 
-// A pipeline that was deleted shows in no probe. In a project that is visited
-// the list's X-Total tells; of quiet ones GraphQL counts a hundred projects a
-// request, each project once in a while. Where the number is another one than
-// the store's, the project is visited, and its list finds out.
+// A pipeline that was deleted shows in no probe. Of a list that is read its
+// X-Total tells; where a probe found a list as it is stored, GraphQL counts a
+// hundred projects a request, each project once in a while. That goes for quiet
+// projects and for those that are visited for what is open in them alone. Where
+// the number is another one than the store's, the list is read and finds out.
 
 const (
 	// recountsMost bounds the counts of a round: requests of a hundred projects.
@@ -23,13 +24,14 @@ const (
 	uncountedMost = 5
 )
 
-// recount counts the pipelines of quiet projects whose turn it is, those that
-// have waited longest first. A project that differs is quiet no longer.
-func (r *run) recount(ctx context.Context, quiet []*visit) error {
+// recount counts the pipelines of projects with a list that is to be left out and
+// whose turn it is, those that have waited longest first. A list that differs is
+// left out no longer, and its project is not quiet.
+func (r *run) recount(ctx context.Context, visits []*visit) error {
 	now := r.now()
 	var due []*visit
-	for _, v := range quiet {
-		if c := &v.cursor; c.Own.read() && c.Children.read() && now.Sub(v.counted()) >= r.reconcileEvery {
+	for _, v := range visits {
+		if c := &v.cursor; (v.still.own || v.still.children) && c.Own.read() && c.Children.read() && now.Sub(v.counted()) >= r.countEvery() {
 			due = append(due, v)
 		}
 	}
@@ -46,6 +48,15 @@ func (r *run) recount(ctx context.Context, quiet []*visit) error {
 		}
 	}
 	return nil
+}
+
+// countEvery is how long a count is good for: of a sync that somebody asked for
+// it is expected that it sees what was deleted a moment ago.
+func (r *run) countEvery() time.Duration {
+	if r.options.Recount {
+		return 0
+	}
+	return r.reconcileEvery
 }
 
 func (r *run) recountSome(ctx context.Context, some []*visit) error {
@@ -75,10 +86,10 @@ func (r *run) recountSome(ctx context.Context, some []*visit) error {
 	for _, v := range some {
 		there, ok := now[v.project.ID]
 		have := stored[v.project.ID]
-		if v.still.own = ok && there.Own == have.Own; v.still.own {
+		if v.still.own = v.still.own && ok && there.Own == have.Own; v.still.own {
 			v.cursor.Own.Counted = r.now().UTC()
 		}
-		if v.still.children = ok && there.Children == have.Children; v.still.children {
+		if v.still.children = v.still.children && ok && there.Children == have.Children; v.still.children {
 			v.cursor.Children.Counted = r.now().UTC()
 		}
 	}

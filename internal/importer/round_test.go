@@ -21,6 +21,7 @@ const idleRound = 5
 // TestRound has one thing happen in a world that is stored, and wants the next
 // round to find it, at no more than the requests that it is worth.
 func TestRound(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name   string
 		change func(t *testing.T, h *harness, w *settledWorld)
@@ -151,6 +152,7 @@ func TestLateChanges(t *testing.T) {
 
 // TestIdleRound counts what nothing costs where there is much: 1,000 projects.
 func TestIdleRound(t *testing.T) {
+	t.Parallel()
 	w := gitlabtest.Uniform(1000, 1, 1)
 	w.SetNow(today)
 	w.Edit(func() {
@@ -248,6 +250,7 @@ func TestDeletionInAQuietProject(t *testing.T) {
 
 // TestProbeThatFails costs the lists, and no row.
 func TestProbeThatFails(t *testing.T) {
+	t.Parallel()
 	for name, fault := range map[string]gitlabtest.FaultKind{
 		"timed out": gitlabtest.GraphQLTimeout, "too complex": gitlabtest.GraphQLComplex, "null": gitlabtest.GraphQLNull,
 		"unavailable": gitlabtest.Unavailable, "HTML": gitlabtest.HTMLPage, "garbage": gitlabtest.GarbageJSON, "forbidden": gitlabtest.Forbidden,

@@ -39,8 +39,9 @@ type run struct {
 	words    map[string]bool // unknown words already reported
 	stranded atomic.Int64    // projects in a row that GitLab did not answer for
 
-	historyEnds time.Time // zero: no bound
-	cut         atomic.Bool
+	historyEnds  time.Time   // zero: no bound
+	historyMoved atomic.Bool // something of it was read in this run
+	cut          atomic.Bool
 }
 
 const (

@@ -28,9 +28,10 @@ func (r *run) changes(ctx context.Context, visits []*visit) ([]*visit, error) {
 }
 
 // late says whether this sync's time for history is over, and remembers that
-// it was asked: what asked has more to read.
+// it was asked: what asked has more to read. Until something was read it is not
+// over, so that slices come to an end however short they are.
 func (r *run) late() bool {
-	if r.historyEnds.IsZero() || r.now().Before(r.historyEnds) {
+	if r.historyEnds.IsZero() || !r.historyMoved.Load() || r.now().Before(r.historyEnds) {
 		return false
 	}
 	r.cut.Store(true)
@@ -48,6 +49,7 @@ func (r *run) slice(groups iter.Seq2[[]gitlab.PipelineListItem, error], cut *boo
 			if !yield(items, err) {
 				return
 			}
+			r.historyMoved.Store(true)
 			if *cut = r.late(); *cut {
 				return
 			}

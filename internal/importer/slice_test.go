@@ -14,6 +14,7 @@ import (
 // TestHistoryInSlices reads history in turns of a few seconds each: every turn
 // brings what has just happened, none loses anything, and they come to an end.
 func TestHistoryInSlices(t *testing.T) {
+	t.Parallel()
 	for plan, slice := range map[string]time.Duration{importer.PlanDocumented: 8 * time.Second, importer.PlanGraphQL: 6 * time.Second} {
 		t.Run(plan, func(t *testing.T) {
 			w := gitlabtest.Generate(7, gitlabtest.Size{Groups: 2, Projects: 5, PipelinesPerProject: 30, JobsPerPipeline: 2, Days: 80})
@@ -25,7 +26,7 @@ func TestHistoryInSlices(t *testing.T) {
 			var from map[ci.ProjectID]ci.ProjectSync
 			turns := 0
 			for paused := true; paused; turns++ {
-				if turns == 40 {
+				if turns == 100 {
 					t.Fatal("history does not come to an end")
 				}
 				news := w.AddPipeline(w.Projects[turns%5], gitlabtest.PipelineSpec{At: w.Now(), Jobs: []gitlabtest.JobSpec{{Name: "new"}}})

@@ -47,6 +47,7 @@ func noGraphQL(_ int, r *http.Request) gitlabtest.Fault {
 // TestSyncHoldsTheTruth imports whole worlds and compares whole tables, then
 // lets the world move on and does it again.
 func TestSyncHoldsTheTruth(t *testing.T) {
+	t.Parallel()
 	for engine, open := range engines {
 		for _, way := range ways {
 			plan := way.plan
@@ -143,6 +144,7 @@ func TestGraphQLTakesFewRequests(t *testing.T) {
 // TestGraphQLThatFails leaves nothing out: the documented plan takes over, and
 // the sync says why.
 func TestGraphQLThatFails(t *testing.T) {
+	t.Parallel()
 	for name, fault := range map[string]gitlabtest.FaultKind{
 		"unavailable": gitlabtest.Unavailable, "garbage": gitlabtest.GarbageJSON, "HTML": gitlabtest.HTMLPage, "not found": gitlabtest.NotFound,
 	} {
@@ -180,6 +182,7 @@ func TestGraphQLThatFails(t *testing.T) {
 // turn, and lets the next one go on: it must end at the truth, and must not
 // begin again.
 func TestInterruptedAfterEveryRequest(t *testing.T) {
+	t.Parallel()
 	whole := newHarness(t, openDuckDB(t), smallWorld())
 	whole.sync(t, importer.Options{Plan: importer.PlanDocumented})
 	needed := whole.requests()

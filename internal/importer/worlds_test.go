@@ -21,7 +21,7 @@ import (
 // -count=20 to show again.
 
 var (
-	worlds      = flag.Int("worlds", 0, "how many random worlds TestWorlds proves the importer on; 0: 200 with CI=true, else 25")
+	worlds      = flag.Int("worlds", 0, "how many random worlds TestWorlds proves the importer on; 0: 200 with CI=true, else 25; 10 with the race detector")
 	firstWorld  = flag.Uint64("from", 0, "the number of the first world")
 	lastMinutes = flag.Float64("minutes", 0, "begin no further world after so many minutes; 0: prove all")
 )
@@ -31,7 +31,10 @@ func TestWorlds(t *testing.T) {
 	began := time.Now()
 	if *worlds == 0 {
 		*worlds = 25
-		if os.Getenv("CI") == "true" {
+		switch {
+		case raceDetector:
+			*worlds = 10 // the 200 are run without it: make test
+		case os.Getenv("CI") == "true":
 			*worlds = 200
 		}
 	}

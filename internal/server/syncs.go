@@ -51,7 +51,7 @@ func (e *engine) StartSyncs(ctx context.Context, r api.SyncRequest) (_ []api.Sta
 		}
 		jobs = append(jobs, j)
 	}
-	options := importer.Options{Projects: r.Projects, Full: r.Full, Plan: r.Plan}
+	options := importer.Options{Projects: r.Projects, Full: r.Full, Plan: r.Plan, Recount: true}
 	var started []api.StartedSync
 	for len(jobs) > 0 {
 		j := jobs[0]

@@ -166,11 +166,15 @@ func (e *duckEngine) write(ctx context.Context, f func(writer) error) (err error
 	if e.writer == nil {
 		return sql.ErrConnDone
 	}
-	if _, err := e.writer.ExecContext(ctx, "BEGIN TRANSACTION"); err != nil {
+	// A BEGIN that is interrupted leaves a transaction behind that is aborted, and
+	// one that has begun must end, whatever becomes of the context.
+	settled := context.WithoutCancel(ctx)
+	if err := ctx.Err(); err != nil {
 		return err
 	}
-	// From here on the transaction must end, whatever becomes of the context.
-	settled := context.WithoutCancel(ctx)
+	if _, err := e.writer.ExecContext(settled, "BEGIN TRANSACTION"); err != nil {
+		return err
+	}
 	committed := false
 	defer func() {
 		if committed {
@@ -221,10 +225,10 @@ func (e *duckEngine) readOnly(ctx context.Context) (*sql.Conn, func() error, err
 	if err != nil {
 		return nil, nil, err
 	}
-	if _, err := conn.ExecContext(ctx, "BEGIN TRANSACTION READ ONLY"); err != nil {
+	settled := context.WithoutCancel(ctx) // as in write
+	if _, err := conn.ExecContext(settled, "BEGIN TRANSACTION READ ONLY"); err != nil {
 		return nil, nil, errors.Join(err, conn.Close())
 	}
-	settled := context.WithoutCancel(ctx)
 	return conn, func() error {
 		_, err := conn.ExecContext(settled, "ROLLBACK")
 		if err != nil && noTransaction(err) {

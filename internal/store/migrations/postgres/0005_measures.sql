@@ -55,4 +55,5 @@ CREATE INDEX measure_days_day ON measure_days (day);
 
 CREATE INDEX measure_paths_pipeline ON measure_paths (instance_id, pipeline_id);
 
-CREATE INDEX pipelines_commit ON pipelines (instance_id, sha);
+-- By hash: a text of any length fits.
+CREATE INDEX pipelines_commit ON pipelines USING hash (sha);
