@@ -302,9 +302,13 @@ func (w *World) Count() Counts {
 	return c
 }
 
-// index rebuilds everything that is looked up. It wants the lock.
+// index rebuilds everything that is looked up. It wants the lock. Ids that were
+// handed out stay so: a sequence of PostgreSQL gives none a second time, even
+// when the row that had the last one is gone.
 func (w *World) index() {
-	w.lastID = map[string]int64{}
+	if w.lastID == nil {
+		w.lastID = map[string]int64{}
+	}
 	w.projects = make(map[int64]*Project, len(w.Projects))
 	w.paths = make(map[string]*Project, len(w.Projects))
 	w.groups = make(map[int64]*Group, len(w.Groups))
