@@ -153,6 +153,28 @@ func TestHookOfAGitLabWhoseClockIsAhead(t *testing.T) {
 	h.compareButForManual(t)
 }
 
+// TestHookOfADeletedProject waits, even if GitLab's clock makes it newer than the
+// deletion: a pipeline that it raised no poll would ever read.
+func TestHookOfADeletedProject(t *testing.T) {
+	w := smallWorld()
+	w.Advance(time.Since(today) + 10*time.Minute)
+	h := newHarness(t, openDuckDB(t), w)
+	events := h.server.Hooks(base)
+	h.sync(t, importer.Options{})
+	w.StartPipeline(w.Projects[0], gitlabtest.PipelineSpec{Jobs: []gitlabtest.JobSpec{{Name: "build"}}})
+	list := h.events(t, events.Take())
+	w.DeleteProject(w.Projects[0])
+	h.sync(t, importer.Options{})
+	for i := range list {
+		list[i].ReceivedAt = time.Now() // late
+	}
+	outcomes, err := h.importer.ApplyHooks(t.Context(), 1, list)
+	if err != nil || len(outcomes) == 0 || slices.ContainsFunc(outcomes, func(o importer.HookOutcome) bool { return !o.Waiting || o.Err != nil }) {
+		t.Errorf("outcomes %+v, error %v", outcomes, err)
+	}
+	h.compareButForManual(t)
+}
+
 // TestHookWords: what an event says in other words than the API.
 func TestHookWords(t *testing.T) {
 	h := newHarness(t, openDuckDB(t), smallWorld())

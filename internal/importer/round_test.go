@@ -248,6 +248,22 @@ func TestDeletionInAQuietProject(t *testing.T) {
 	}
 }
 
+// TestDeletionBesideOpenPipelines shows in no probe either, and the visit for
+// what is open reads no list whose X-Total would tell.
+func TestDeletionBesideOpenPipelines(t *testing.T) {
+	w := newSettledWorld()
+	w.AddPipeline(w.Project("acme/a"), gitlabtest.PipelineSpec{At: today.Add(-20 * time.Hour), Jobs: []gitlabtest.JobSpec{{Name: "build", Status: "running"}}})
+	h := newHarness(t, openDuckDB(t), w.World)
+	now := time.Now()
+	h.importer = importer.New(importer.Config{Log: slog.New(slog.DiscardHandler), Store: h.store, Now: func() time.Time { return now }})
+	h.settle(t)
+	h.must(t, w.DeletePipeline(w.Project("acme/a").Pipelines[0]))
+	now = now.Add(7 * time.Hour)
+	h.server.Advance(7 * time.Hour)
+	h.sync(t, importer.Options{Plan: importer.PlanGraphQL})
+	h.compare(t)
+}
+
 // TestProbeThatFails costs the lists, and no row.
 func TestProbeThatFails(t *testing.T) {
 	t.Parallel()
