@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"errors"
+	"io"
 	"strings"
 )
 
@@ -64,6 +66,27 @@ type cursor interface {
 	// next gives the following row, or io.EOF. The slice is the caller's.
 	next() ([]any, error)
 	close() error
+}
+
+// eachRow runs f on every row of an answer, as it comes. An error of f ends it.
+func eachRow(ctx context.Context, r reader, sql string, args []any, f func(row []any) error) error {
+	cursor, err := r.rows(ctx, sql, args...)
+	if err != nil {
+		return err
+	}
+	defer cursor.close()
+	for {
+		row, err := cursor.next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := f(row); err != nil {
+			return err
+		}
+	}
 }
 
 // dialect is how an engine writes what SQL leaves open.

@@ -45,7 +45,7 @@ func (m *measuring) paths(ctx context.Context) error {
 	}
 	statement := strings.NewReplacer("{queued_at}", micros("j.queued_at"), "{started_at}", micros("j.started_at"),
 		"{finished_at}", micros("j.finished_at"), "{created_at}", micros("d.created_at")).Replace(freshPieces)
-	err = eachRow(ctx, m.w, statement, func(row []any) error {
+	err = eachRow(ctx, m.w, statement, nil, func(row []any) error {
 		instance, id := row[0].(int64), row[1].(int64)
 		if current.instance != instance || current.id != id {
 			end()
@@ -105,7 +105,7 @@ func moment(micros any) *time.Time {
 func (m *measuring) needs(ctx context.Context) (map[[2]int64]map[string][]string, error) {
 	found := map[[2]int64]map[string][]string{}
 	err := eachRow(ctx, m.w, `SELECT n.instance_id, n.pipeline_id, n.job_name, n.needs_name
-		FROM job_needs n JOIN fresh_pipeline f ON f.instance_id = n.instance_id AND f.pipeline_id = n.pipeline_id`, func(row []any) error {
+		FROM job_needs n JOIN fresh_pipeline f ON f.instance_id = n.instance_id AND f.pipeline_id = n.pipeline_id`, nil, func(row []any) error {
 		instance, okInstance := row[0].(int64)
 		id, okID := row[1].(int64)
 		job, okJob := row[2].(string)

@@ -2,9 +2,7 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -174,7 +172,7 @@ func (m *measuring) days(ctx context.Context) error {
 		return err
 	}
 	var days []string
-	err := eachRow(ctx, m.w, "SELECT DISTINCT day FROM fresh_day ORDER BY day", func(row []any) error {
+	err := eachRow(ctx, m.w, "SELECT DISTINCT day FROM fresh_day ORDER BY day", nil, func(row []any) error {
 		days = append(days, row[0].(string))
 		return nil
 	})
@@ -195,27 +193,6 @@ func (m *measuring) days(ctx context.Context) error {
 		after = day.AddDate(0, 0, 1)
 	}
 	return write()
-}
-
-// eachRow runs f on every row of an answer within a transaction.
-func eachRow(ctx context.Context, r reader, sql string, f func(row []any) error) error {
-	cursor, err := r.rows(ctx, sql)
-	if err != nil {
-		return err
-	}
-	defer cursor.close()
-	for {
-		row, err := cursor.next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if err := f(row); err != nil {
-			return err
-		}
-	}
 }
 
 func quoteTexts(list []string) string {

@@ -274,25 +274,7 @@ func rowsOf[T any](ctx context.Context, r reader, table, tail string, args ...an
 
 // each runs f on every row of an answer.
 func (s *Store) each(ctx context.Context, sql string, args []any, f func(row []any) error) error {
-	err := s.engine.read(ctx, func(r reader) error {
-		cursor, err := r.rows(ctx, sql, args...)
-		if err != nil {
-			return err
-		}
-		defer cursor.close()
-		for {
-			row, err := cursor.next()
-			if errors.Is(err, io.EOF) {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			if err := f(row); err != nil {
-				return err
-			}
-		}
-	})
+	err := s.engine.read(ctx, func(r reader) error { return eachRow(ctx, r, sql, args, f) })
 	if err != nil {
 		return s.engine.problem(err)
 	}

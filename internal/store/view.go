@@ -48,21 +48,5 @@ func (v *View) Select(ctx context.Context, sql string, args ...any) ([]ResultCol
 // Each runs one statement of weir's own and f on every row as it comes, so that
 // an answer need not fit into memory. An error of f ends it.
 func (v *View) Each(ctx context.Context, sql string, args []any, f func(row []any) error) error {
-	cursor, err := v.reader.rows(ctx, sql, args...)
-	if err != nil {
-		return err
-	}
-	defer cursor.close()
-	for {
-		row, err := cursor.next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if err := f(row); err != nil {
-			return err
-		}
-	}
+	return eachRow(ctx, v.reader, sql, args, f)
 }
