@@ -40,7 +40,7 @@ type run struct {
 	stranded atomic.Int64    // projects in a row that GitLab did not answer for
 
 	historyEnds  time.Time   // zero: no bound
-	historyMoved atomic.Bool // something of it was read in this run
+	historyMoved atomic.Bool // some of it was gained in this run
 	cut          atomic.Bool
 }
 

@@ -28,8 +28,8 @@ func (r *run) changes(ctx context.Context, visits []*visit) ([]*visit, error) {
 }
 
 // late says whether this sync's time for history is over, and remembers that
-// it was asked: what asked has more to read. Until something was read it is not
-// over, so that slices come to an end however short they are.
+// it was asked: what asked has more to read. Until some history was gained it is
+// not over, so that slices come to an end however short they are.
 func (r *run) late() bool {
 	if r.historyEnds.IsZero() || !r.historyMoved.Load() || r.now().Before(r.historyEnds) {
 		return false
@@ -39,8 +39,9 @@ func (r *run) late() bool {
 }
 
 // slice gives the groups for so long as there is time, and sets cut when it
-// ran out before them.
-func (r *run) slice(groups iter.Seq2[[]gitlab.PipelineListItem, error], cut *bool) iter.Seq2[[]gitlab.PipelineListItem, error] {
+// ran out before them. A group that reaches no lower than the last slice did is
+// the millisecond in which that one ended, read again: it gains nothing.
+func (r *run) slice(groups iter.Seq2[[]gitlab.PipelineListItem, error], from time.Time, cut *bool) iter.Seq2[[]gitlab.PipelineListItem, error] {
 	return func(yield func([]gitlab.PipelineListItem, error) bool) {
 		if *cut = r.late(); *cut {
 			return
@@ -49,12 +50,26 @@ func (r *run) slice(groups iter.Seq2[[]gitlab.PipelineListItem, error], cut *boo
 			if !yield(items, err) {
 				return
 			}
-			r.historyMoved.Store(true)
+			if reachesBelow(items, from) {
+				r.historyMoved.Store(true)
+			}
 			if *cut = r.late(); *cut {
 				return
 			}
 		}
 	}
+}
+
+// reachesBelow says whether the last of the items, newest first, lies below the
+// bottom of what is covered.
+func reachesBelow(items []gitlab.PipelineListItem, from time.Time) bool {
+	return len(items) > 0 && bottom(items[len(items)-1]).Before(from)
+}
+
+// bottom is down to where a list is covered once an item of it is stored:
+// others of the same millisecond may still be to come.
+func bottom(item gitlab.PipelineListItem) time.Time {
+	return item.UpdatedAt.Or(gitlab.Time{}).Add(time.Millisecond)
 }
 
 // Following is what is asked for again because it had not ended.

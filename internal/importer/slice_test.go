@@ -15,8 +15,15 @@ import (
 // brings what has just happened, none loses anything, and they come to an end.
 func TestHistoryInSlices(t *testing.T) {
 	t.Parallel()
-	for plan, slice := range map[string]time.Duration{importer.PlanDocumented: 8 * time.Second, importer.PlanGraphQL: 6 * time.Second} {
-		t.Run(plan, func(t *testing.T) {
+	for name, tt := range map[string]struct {
+		plan  string
+		slice time.Duration
+	}{
+		"documented": {importer.PlanDocumented, 8 * time.Second},
+		"graphql":    {importer.PlanGraphQL, 6 * time.Second},
+		"no time":    {importer.PlanGraphQL, time.Nanosecond}, // every turn gains something all the same
+	} {
+		t.Run(name, func(t *testing.T) {
 			w := gitlabtest.Generate(7, gitlabtest.Size{Groups: 2, Projects: 5, PipelinesPerProject: 30, JobsPerPipeline: 2, Days: 80})
 			h := newHarness(t, openDuckDB(t), w)
 			var looks atomic.Int64 // a clock that moves a little whenever somebody looks
@@ -30,7 +37,7 @@ func TestHistoryInSlices(t *testing.T) {
 					t.Fatal("history does not come to an end")
 				}
 				news := w.AddPipeline(w.Projects[turns%5], gitlabtest.PipelineSpec{At: w.Now(), Jobs: []gitlabtest.JobSpec{{Name: "new"}}})
-				s := h.sync(t, importer.Options{Plan: plan, History: slice})
+				s := h.sync(t, importer.Options{Plan: tt.plan, History: tt.slice})
 				if s.State != ci.SyncPaused && s.State != ci.SyncIncomplete { // one project of this world refuses
 					t.Fatalf("a slice ended %s", s.State)
 				}

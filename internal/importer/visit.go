@@ -202,9 +202,8 @@ func (v *visit) backfill(ctx context.Context, l list, until time.Time) error {
 		*l.rest = v.walk(l, v.since, c.From)
 	}
 	var cut bool
-	err := v.stream(ctx, v.ahead(l), v.run.slice((*l.rest).since(ctx, until), &cut), func(item gitlab.PipelineListItem) {
-		// Others of the same millisecond may still be to come.
-		c.From = item.UpdatedAt.Or(gitlab.Time{}).Add(time.Millisecond)
+	err := v.stream(ctx, v.ahead(l), v.run.slice((*l.rest).since(ctx, until), c.From, &cut), func(item gitlab.PipelineListItem) {
+		c.From = bottom(item)
 	})
 	if err != nil || cut {
 		return err
