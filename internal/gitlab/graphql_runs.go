@@ -72,10 +72,11 @@ type RunQuery struct {
 // RunPage is one page of a project's pipelines.
 type RunPage struct {
 	ProjectID     int64
-	Runs          []Run     // newest first by id; may be none
-	Next          string    // opaque cursor; "" at the end of the list
-	Score, Limit  int       // of this query, with Probe; else 0
-	AskedAt, Date time.Time // just before it was sent; the server's own clock, zero when it did not say
+	Runs          []Run         // newest first by id; may be none
+	Next          string        // opaque cursor; "" at the end of the list
+	Score, Limit  int           // of this query, with Probe; else 0
+	AskedAt, Date time.Time     // just before it was sent; the server's own clock, zero when it did not say
+	Took          time.Duration // that GitLab worked on it: what it says, else until its answer began
 }
 
 // Runs gives one page of a project's pipelines with their details and jobs, in
@@ -122,7 +123,7 @@ func (c *Client) Runs(ctx context.Context, q RunQuery) (RunPage, error) {
 	}
 	return RunPage{
 		ProjectID: found.project.id, Runs: runs, Next: found.nextPage,
-		Score: found.complexity.Score, Limit: found.complexity.Limit, AskedAt: ans.askedAt, Date: ans.date,
+		Score: found.complexity.Score, Limit: found.complexity.Limit, AskedAt: ans.askedAt, Date: ans.date, Took: ans.took,
 	}, nil
 }
 

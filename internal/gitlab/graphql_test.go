@@ -132,6 +132,32 @@ func TestGraphQLFailures(t *testing.T) {
 	}
 }
 
+// TestRunsTook: what GitLab says of its work counts, not the way to it; where it
+// says nothing of use, the time until its answer began does.
+func TestRunsTook(t *testing.T) {
+	for runtime, want := range map[string]time.Duration{
+		"1.25": 1250 * time.Millisecond, "0": 0, "": 3 * time.Second, "-1": 3 * time.Second, "NaN": 3 * time.Second, "1e300": 3 * time.Second, "fast": 3 * time.Second,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			c := clientOf(t, "https://gitlab.example.com", func(cfg *gitlab.Config) {
+				cfg.Transport = slowly{&script{replies: []reply{{200, http.Header{"X-Runtime": {runtime}}, noRuns, nil}}}}
+			})
+			page, err := c.Runs(t.Context(), gitlab.RunQuery{ProjectPath: "acme/shop", ProjectID: 7})
+			if err != nil || page.Took != want {
+				t.Errorf("X-Runtime %q: took %v, want %v; %v", runtime, page.Took, want, err)
+			}
+		})
+	}
+}
+
+// slowly is a network on which an answer takes three seconds.
+type slowly struct{ http.RoundTripper }
+
+func (s slowly) RoundTrip(r *http.Request) (*http.Response, error) {
+	time.Sleep(3 * time.Second)
+	return s.RoundTripper.RoundTrip(r)
+}
+
 // TestRunsReadsEveryField reads one answer that has everything.
 func TestRunsReadsEveryField(t *testing.T) {
 	const body = `{"data":{"queryComplexity":{"score":235,"limit":250},"project":{"pipelines":{"nodes":[{
@@ -164,7 +190,7 @@ func TestRunsReadsEveryField(t *testing.T) {
 	if time.Since(got.AskedAt) > time.Minute || got.AskedAt.Location() != time.UTC {
 		t.Errorf("asked at %v", got.AskedAt)
 	}
-	got.AskedAt = time.Time{}
+	got.AskedAt, got.Took = time.Time{}, 0
 	at := func(second int) gitlab.Field[gitlab.Time] {
 		return gitlab.Of(gitlab.Time{Time: time.Date(2026, 1, 2, 3, 4, second, 0, time.UTC)})
 	}

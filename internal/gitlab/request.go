@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -42,8 +44,9 @@ func (r request) key() string { return r.verb() + " " + r.endpoint }
 type answer struct {
 	url     *url.URL // that answered, after redirects
 	header  http.Header
-	askedAt time.Time // just before it was sent
-	date    time.Time // the server's Date; zero when absent
+	askedAt time.Time     // just before it was sent
+	date    time.Time     // the server's Date; zero when absent
+	took    time.Duration // that GitLab worked on it
 }
 
 const (
@@ -183,7 +186,7 @@ func (c *Client) exchange(ctx context.Context, cred *credential, r request, targ
 		return answer{}, nil, &fail
 	}
 
-	ans = answer{url: target, header: resp.Header, askedAt: out.sent.UTC()}
+	ans = answer{url: target, header: resp.Header, askedAt: out.sent.UTC(), took: worked(resp.Header, out.latency)}
 	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 		ans.date = date.UTC()
 	}
@@ -203,6 +206,16 @@ func (c *Client) exchange(ctx context.Context, cred *credential, r request, targ
 		return answer{}, nil, &fail
 	}
 	return ans, nil, nil
+}
+
+// worked is how long GitLab says that it worked on an answer, else how long it
+// was until the answer began: X-Runtime knows nothing of the network.
+func worked(h http.Header, latency time.Duration) time.Duration {
+	s, err := strconv.ParseFloat(h.Get("X-Runtime"), 64)
+	if err != nil || !(s >= 0 && s < math.MaxInt32) {
+		return latency
+	}
+	return time.Duration(s * float64(time.Second))
 }
 
 // stopped is the error of a request whose context ended. It is no *Error: the

@@ -141,7 +141,8 @@ const scriptFailure = "script_failure"
 
 // convertRunJob makes a row of a job as GraphQL gives it. GraphQL has no word
 // for why a job failed, only a sentence, and none for a failed script; any
-// other failure is left unexplained.
+// other failure is left unexplained, unless REST cannot explain it either: it
+// does not list the earlier attempts of a bridge.
 func convertRunJob(project ci.Project, run gitlab.Run, j gitlab.RunJob, askedAt time.Time) (row ci.Job, explained bool) {
 	row = convertJob(project, ci.PipelineID(run.ID), ci.JobKind(j.Kind), j.Job, askedAt)
 	if commit, ok := run.Commit.Get(); ok {
@@ -156,7 +157,10 @@ func convertRunJob(project ci.Project, run gitlab.Run, j gitlab.RunJob, askedAt 
 	if row.Status != ci.Failed || row.Kind == ci.External {
 		return row, true
 	}
-	if _, ok := j.FailureMessage.Get(); ok || row.Kind == ci.Bridge { // a bridge has no script
+	if row.Kind == ci.Bridge { // it has no script
+		return row, j.Retried.Or(false)
+	}
+	if _, ok := j.FailureMessage.Get(); ok {
 		return row, false
 	}
 	row.FailureReason = new(scriptFailure)

@@ -29,7 +29,7 @@ const (
 	startingPage   = 20 // pipelines; GitLab's time limit, not its complexity limit, decides what is too many
 	smallestPage   = 5
 	largestPage    = 100
-	quickAnswer    = 2 * time.Second // a page that came sooner may be twice as large next time
+	quickAnswer    = 2 * time.Second // a page on which GitLab worked less may be twice as large next time
 	readAheadLimit = 500             // runs that were read and not asked for yet
 )
 
@@ -170,14 +170,14 @@ func (b *bulk) worthAnother(items []gitlab.PipelineListItem) (missing int, worth
 func (b *bulk) read(ctx context.Context, missing int) bool {
 	v := b.visit
 	for {
-		size, began := v.run.bulkSize.forMissing(missing), time.Now()
+		size := v.run.bulkSize.forMissing(missing)
 		page, err := v.client.Runs(ctx, gitlab.RunQuery{
 			ProjectPath: v.project.FullPath, ProjectID: int64(v.project.ID), Source: b.source,
 			UpdatedAfter: v.since, First: size, JobsFirst: perPage, After: b.after, OnlyBridges: b.onlyBridges,
 		})
 		switch kind := gitlab.KindOf(err); {
 		case err == nil:
-			v.run.bulkSize.succeeded(size, time.Since(began))
+			v.run.bulkSize.succeeded(size, page.Took)
 			for _, run := range page.Runs {
 				b.runs[run.ID] = readRun{run, page.AskedAt}
 				b.lowest = run.IID.Or(b.lowest)

@@ -32,11 +32,12 @@ type volume struct {
 	pipelines float64
 	builds    float64 // of all of them, every attempt
 	pages     float64 // of builds, asked for pipeline by pipeline
-	explained float64 // requests for failures for which GraphQL has no word
+	explained float64 // requests for failed builds for which GraphQL has no word
+	bridges   float64 // requests for failed bridges, for which it never has one
 }
 
 func (v volume) plus(o volume) volume {
-	return volume{v.pipelines + o.pipelines, v.builds + o.builds, v.pages + o.pages, v.explained + o.explained}
+	return volume{v.pipelines + o.pipelines, v.builds + o.builds, v.pages + o.pages, v.explained + o.explained, v.bridges + o.bridges}
 }
 
 // single is what the pipelines cost when each is asked for by itself.
@@ -46,7 +47,7 @@ func (v volume) single() float64 { return 2*v.pipelines + v.pages }
 // out where there is none.
 func (w work) costs(graphQL bool) map[string]int64 {
 	var lists, single, half, walked float64 // of REST
-	var fewLists, runs, undated, explained float64
+	var fewLists, runs, longer, undated, explained, bridges float64
 	for _, p := range w.projects {
 		for _, v := range p {
 			lists += listPages(v.pipelines)
@@ -68,6 +69,8 @@ func (w work) costs(graphQL bool) map[string]int64 {
 			} else {
 				runs += math.Ceil(v.pipelines / perPage)
 				explained += v.explained
+				bridges += v.bridges
+				longer += max(0, v.pages-v.pipelines) // a page of runs has the first hundred jobs of each
 			}
 		}
 	}
@@ -77,9 +80,9 @@ func (w work) costs(graphQL bool) map[string]int64 {
 		PlanKeyset:     requests(base + 1 + half + walked + undated),
 	}
 	if graphQL {
-		base = w.discovery + 1 + math.Ceil(float64(len(w.projects))/perPage) + fewLists - w.still + runs + w.growing() + undated
+		base = w.discovery + 1 + math.Ceil(float64(len(w.projects))/perPage) + fewLists - w.still + runs + w.growing() + undated + bridges
 		costs[PlanKeyset] = requests(base + walked)
-		costs[PlanGraphQL] = requests(base + explained)
+		costs[PlanGraphQL] = requests(base + longer + explained)
 	}
 	return costs
 }
@@ -127,7 +130,7 @@ func volumeOf(b bundle) volume {
 			v.builds++
 			build = build || failed && (j.FailureReason == nil || *j.FailureReason != scriptFailure)
 		case ci.Bridge:
-			bridge = bridge || failed
+			bridge = bridge || failed && (j.Retried == nil || !*j.Retried)
 		}
 	}
 	v.pages = max(1, math.Ceil(v.builds/perPage))
@@ -135,7 +138,7 @@ func volumeOf(b bundle) volume {
 		v.explained += v.pages
 	}
 	if bridge {
-		v.explained++
+		v.bridges++
 	}
 	return v
 }

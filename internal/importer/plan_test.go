@@ -3,6 +3,7 @@ package importer_test
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"testing"
 
@@ -53,7 +54,8 @@ func TestAutoChooses(t *testing.T) {
 
 // TestPlanRequests: what a sync says that another plan would have needed is what
 // that plan does need: within a tenth, and within a sixth in a small world full of
-// children, external pipelines and failures.
+// children, external pipelines and failures. How many projects GraphQL is asked
+// about before its pages have grown is up to the scheduler: a page or so each.
 func TestPlanRequests(t *testing.T) {
 	t.Parallel()
 	generated := gitlabtest.Generate(4, gitlabtest.Size{Groups: 4, Projects: 8, PipelinesPerProject: 120, JobsPerPipeline: 5, Days: 40, Until: today})
@@ -70,7 +72,7 @@ func TestPlanRequests(t *testing.T) {
 			}
 			for used, costs := range said {
 				for _, plan := range slices.Sorted(maps.Keys(costs)) {
-					if off := float64(costs[plan]-made[plan]) / float64(made[plan]); off > tt.most || off < -tt.most {
+					if off := math.Abs(float64(costs[plan] - made[plan])); off > max(tt.most*float64(made[plan]), 8) {
 						t.Errorf("%s says that %s takes %d requests, it took %d", used, plan, costs[plan], made[plan])
 					}
 				}

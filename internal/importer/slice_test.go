@@ -33,7 +33,7 @@ func TestHistoryInSlices(t *testing.T) {
 			var from map[ci.ProjectID]ci.ProjectSync
 			turns := 0
 			for paused := true; paused; turns++ {
-				if turns == 100 {
+				if turns == 60 {
 					t.Fatal("history does not come to an end")
 				}
 				news := w.AddPipeline(w.Projects[turns%5], gitlabtest.PipelineSpec{At: w.Now(), Jobs: []gitlabtest.JobSpec{{Name: "new"}}})

@@ -44,8 +44,9 @@ func TestPollRhythm(t *testing.T) {
 		if n := len(w.made(1, importer.ScopeAll)); n < 13 || n > 17 {
 			t.Errorf("%d rounds in five minutes in which all of them find something, want about 15", n)
 		}
-		if n := len(w.made(1, importer.ScopeOpen)); n < 10 {
-			t.Errorf("%d looks at what is open in five minutes, want one between two rounds while it is young", n)
+		// Until it is 200 s old: from then on a tenth of its age is about as long as a round is away.
+		if n := len(w.made(1, importer.ScopeOpen)); n < 8 || n > 17 {
+			t.Errorf("%d looks at what is open in five minutes, want one between two rounds of the first 200 s", n)
 		}
 		for _, c := range w.calls {
 			if age := c.at.Sub(c.options.OpenSince); !c.options.OpenSince.IsZero() && age != longOpen {

@@ -16,6 +16,7 @@ type call struct {
 	server *Server
 	r      *http.Request
 	n      int
+	worked time.Duration // before it was decided: the latency that was asked for
 	now    time.Time
 	route  *route
 	args   []string // the :id parts of the path, unescaped
@@ -76,7 +77,8 @@ func (s *Server) answer(c *call, fault Fault, out http.ResponseWriter) {
 	h.Set("Date", c.now.UTC().Format(http.TimeFormat))
 	h.Set("Content-Type", a.kind)
 	h.Set("X-Request-Id", requestID(c.n))
-	h.Set("X-Runtime", "0.0"+strconv.Itoa(10000+c.n*7919%80000))
+	runtime := c.worked.Seconds() + float64(10000+c.n*7919%80000)/1e6
+	h.Set("X-Runtime", strconv.FormatFloat(runtime, 'f', 6, 64))
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "SAMEORIGIN")
 	h.Set("Vary", "Origin")

@@ -201,10 +201,11 @@ func (s *Server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if script != nil {
 		s.oneAtATime(func() { fault = script(n, r) })
 	}
-	if !s.wait(r.Context(), rt.name, fault.Delay) {
+	worked, ok := s.wait(r.Context(), rt.name, fault.Delay)
+	if !ok {
 		return
 	}
-	c := &call{server: s, r: r, now: s.world.Now(), route: rt, args: args, header: out.Header(), n: n}
+	c := &call{worked: worked, server: s, r: r, now: s.world.Now(), route: rt, args: args, header: out.Header(), n: n}
 	defer func() { seen.Operation = c.operation }()
 	s.answer(c, fault, out)
 }
@@ -242,8 +243,9 @@ func (s *Server) leave() {
 	}
 }
 
-// wait spends the endpoint's latency; false when the client went away.
-func (s *Server) wait(ctx context.Context, endpoint string, extra time.Duration) bool {
+// wait spends the endpoint's latency and gives it; false when the client went
+// away.
+func (s *Server) wait(ctx context.Context, endpoint string, extra time.Duration) (time.Duration, bool) {
 	s.mu.Lock()
 	d, ok := s.latency[endpoint]
 	if !ok {
@@ -251,15 +253,15 @@ func (s *Server) wait(ctx context.Context, endpoint string, extra time.Duration)
 	}
 	s.mu.Unlock()
 	if d += extra; d <= 0 {
-		return true
+		return 0, true
 	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return true
+		return d, true
 	case <-ctx.Done():
-		return false
+		return d, false
 	}
 }
 
