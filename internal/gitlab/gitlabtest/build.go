@@ -230,6 +230,11 @@ func (pl *Pipeline) Job(name string) *Job {
 	return nil
 }
 
+// processing is how long after the end of a job GitLab's worker gets to queue
+// what follows it. Without it, a job's queue would begin within the same
+// millisecond, to which REST cuts the end, but not the time in the queue.
+const processing = 40 * time.Millisecond
+
 // layOut makes the jobs of a pipeline, stage after stage, in order of creation;
 // they still lack ids.
 func layOut(pl *Pipeline, spec PipelineSpec) []*Job {
@@ -276,7 +281,9 @@ func layOut(pl *Pipeline, spec PipelineSpec) []*Job {
 				ends = *j.FinishedAt
 			}
 		}
-		ready = ends
+		if ends.After(ready) {
+			ready = ends.Add(processing)
+		}
 	}
 	return append(first, later...)
 }
