@@ -179,6 +179,7 @@ type mapping struct {
 	mapper Mapper
 	uses   ci.FactsUsed
 	all    bool // every pipeline, not only those that are marked
+	words  int  // numbers that the conditions of a set fill, a bit each
 	// analyze has the planner count temporary tables: PostgreSQL guesses badly of
 	// what it has not counted, DuckDB needs no telling.
 	analyze bool

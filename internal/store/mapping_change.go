@@ -50,18 +50,22 @@ type RuleConflict struct {
 }
 
 const (
-	// changed pairs old and new services of the pipelines that are mapped.
-	changed = `SELECT instance_id, pipeline_id, sum(o) AS had, sum(n) AS has,
-			sum(CASE WHEN n = 0 THEN 1 ELSE 0 END) AS lost, sum(CASE WHEN o = 0 THEN 1 ELSE 0 END) AS won
-		FROM (SELECT instance_id, pipeline_id, service_id, max(o) AS o, max(n) AS n FROM (
-			SELECT instance_id, pipeline_id, service_id, 1 AS o, 0 AS n FROM pipeline_services
-			UNION ALL SELECT instance_id, pipeline_id, service_id, 0, 1 FROM map_service) u GROUP BY instance_id, pipeline_id, service_id) s
-		GROUP BY instance_id, pipeline_id`
+	// changed are the pipelines that get other services than they have.
+	changed = `SELECT * FROM (SELECT coalesce(o.instance_id, n.instance_id) AS instance_id, coalesce(o.pipeline_id, n.pipeline_id) AS pipeline_id,
+			CASE WHEN o.had IS NULL THEN 'newly_mapped' WHEN n.has IS NULL THEN 'orphaned' WHEN o.kept < o.had OR o.kept < n.has THEN 'remapped' END AS kind
+		FROM (SELECT p.instance_id, p.pipeline_id, count(*) AS had, count(y.service_id) AS kept FROM pipeline_services p
+			LEFT JOIN map_member m ON m.instance_id = p.instance_id AND m.pipeline_id = p.pipeline_id
+			LEFT JOIN map_yield y ON y.kind_id = m.kind_id AND y.service_id = p.service_id GROUP BY p.instance_id, p.pipeline_id) o
+		FULL JOIN (SELECT m.instance_id, m.pipeline_id, y.has FROM map_member m JOIN (SELECT kind_id, count(*) AS has FROM map_yield GROUP BY kind_id) y ON y.kind_id = m.kind_id) n
+			ON n.instance_id = o.instance_id AND n.pipeline_id = o.pipeline_id) x WHERE kind IS NOT NULL`
 
-	kindOf = `CASE WHEN had = 0 THEN 'newly_mapped' WHEN has = 0 THEN 'orphaned' WHEN lost > 0 OR won > 0 THEN 'remapped' ELSE '' END`
+	// sizes are the pipelines of each kind.
+	sizes = `SELECT kind_id, instance_id, count(*) AS n, max(pipeline_id) AS newest FROM map_member GROUP BY kind_id, instance_id`
 
-	countChanged = `SELECT count(CASE WHEN had > 0 THEN 1 END), count(CASE WHEN has > 0 THEN 1 END), count(CASE WHEN kind = 'newly_mapped' THEN 1 END),
-			count(CASE WHEN kind = 'remapped' THEN 1 END), count(CASE WHEN kind = 'orphaned' THEN 1 END), (SELECT count(*) FROM map_run) FROM map_change`
+	countChanged = `SELECT (SELECT count(*) FROM (SELECT DISTINCT instance_id, pipeline_id FROM pipeline_services) b),
+			(SELECT CAST(coalesce(sum(n), 0) AS BIGINT) FROM map_size WHERE kind_id IN (SELECT kind_id FROM map_yield)),
+			count(CASE WHEN kind = 'newly_mapped' THEN 1 END), count(CASE WHEN kind = 'remapped' THEN 1 END), count(CASE WHEN kind = 'orphaned' THEN 1 END),
+			(SELECT count(*) FROM map_run) FROM map_change`
 
 	countDeployments = `SELECT (SELECT count(*) FROM map_deployment),
 			(SELECT count(*) FROM map_deployment n LEFT JOIN deployments d ON d.instance_id = n.instance_id AND d.id = n.id WHERE d.id IS NULL),
@@ -72,7 +76,7 @@ const (
 	changeExamples = `SELECT x.kind, x.instance_id, x.pipeline_id, coalesce(j.full_path, ''), coalesce(p.ref, ''),
 			(SELECT coalesce(string_agg(s.identifier, ', ' ORDER BY s.identifier), '') FROM pipeline_services b JOIN services s ON s.id = b.service_id
 				WHERE b.instance_id = x.instance_id AND b.pipeline_id = x.pipeline_id),
-			(SELECT coalesce(string_agg(s.identifier, ', ' ORDER BY s.identifier), '') FROM map_service a JOIN services s ON s.id = a.service_id
+			(SELECT coalesce(string_agg(s.identifier, ', ' ORDER BY s.identifier), '') FROM map_member a JOIN map_yield y ON y.kind_id = a.kind_id JOIN services s ON s.id = y.service_id
 				WHERE a.instance_id = x.instance_id AND a.pipeline_id = x.pipeline_id)
 		FROM ({newest}) x
 		JOIN pipelines p ON p.instance_id = x.instance_id AND p.id = x.pipeline_id
@@ -83,19 +87,25 @@ const (
 	// the order of all.
 	newestOfKind = `(SELECT kind, instance_id, pipeline_id FROM map_change WHERE kind = '%s' ORDER BY pipeline_id DESC, instance_id LIMIT 5)`
 
-	conflicts = `SELECT winner, loser, count(*) AS n, max(pipeline_id) AS example, min(instance_id) FROM (
-			SELECT DISTINCT w.rule_id AS winner, l.rule_id AS loser, w.instance_id, w.pipeline_id
-			FROM map_result w JOIN map_best b ON b.instance_id = w.instance_id AND b.pipeline_id = w.pipeline_id
-			JOIN map_hit l ON l.instance_id = w.instance_id AND l.pipeline_id = w.pipeline_id AND l.place > b.place
-			WHERE NOT EXISTS (SELECT 1 FROM map_service s WHERE s.instance_id = l.instance_id AND s.pipeline_id = l.pipeline_id AND s.service_id = l.service_id)
-		) x GROUP BY winner, loser ORDER BY n DESC, winner, loser LIMIT 20`
+	conflicts = `SELECT winner, loser, CAST(sum(n) AS BIGINT) AS pipelines, max(CASE WHEN first = 1 THEN newest END), max(CASE WHEN first = 1 THEN instance_id END) FROM (
+			SELECT x.winner, x.loser, z.n, z.newest, z.instance_id,
+				row_number() OVER (PARTITION BY x.winner, x.loser ORDER BY z.newest DESC, z.instance_id) AS first
+			FROM (SELECT DISTINCT w.rule_id AS winner, l.rule_id AS loser, w.kind_id
+				FROM map_result w JOIN map_best b ON b.kind_id = w.kind_id JOIN map_hit l ON l.kind_id = w.kind_id AND l.place > b.place
+				WHERE NOT EXISTS (SELECT 1 FROM map_yield s WHERE s.kind_id = l.kind_id AND s.service_id = l.service_id)) x
+			JOIN map_size z ON z.kind_id = x.kind_id
+		) c GROUP BY winner, loser ORDER BY pipelines DESC, winner, loser LIMIT 20`
+
+	wins = `SELECT r.rule_id, CAST(sum(z.n) AS BIGINT) FROM map_result r JOIN map_size z ON z.kind_id = r.kind_id GROUP BY r.rule_id`
 )
 
 // compare says what keep will change.
 func (m *mapping) compare(ctx context.Context) (Change, error) {
 	c := Change{Wins: map[ci.RuleID]int64{}, Takes: map[ci.RuleID]int64{}}
-	if err := m.create(ctx, "map_change", "SELECT x.*, "+kindOf+" AS kind FROM ("+changed+") x"); err != nil {
-		return c, err
+	for _, step := range []struct{ name, query string }{{"map_change", changed}, {"map_size", sizes}} {
+		if err := m.create(ctx, step.name, step.query); err != nil {
+			return c, err
+		}
 	}
 	for _, one := range []struct {
 		sql  string
@@ -123,13 +133,17 @@ func (m *mapping) compare(ctx context.Context) (Change, error) {
 				Example: ci.PipelineID(row[3].(int64)), InstanceID: ci.InstanceID(row[4].(int64)),
 			})
 		}},
-		{"SELECT rule_id, count(*) FROM map_result GROUP BY rule_id", func(row []any) { c.Wins[ci.RuleID(row[0].(int64))] = row[1].(int64) }},
+		{wins, func(row []any) { c.Wins[ci.RuleID(row[0].(int64))] = row[1].(int64) }},
 		{"SELECT rule_id, count(*) FROM map_taken GROUP BY rule_id", func(row []any) { c.Takes[ci.RuleID(row[0].(int64))] = row[1].(int64) }},
 	} {
 		if err := m.each(ctx, one.sql, one.take); err != nil {
 			return c, err
 		}
 	}
-	_, err := m.w.exec(ctx, "DROP TABLE map_change")
-	return c, err
+	for _, table := range []string{"map_change", "map_size"} {
+		if _, err := m.w.exec(ctx, "DROP TABLE "+table); err != nil {
+			return c, err
+		}
+	}
+	return c, nil
 }

@@ -24,7 +24,7 @@ func (m *mapping) taken() string {
 		SELECT m.instance_id, m.pipeline_id, m.project_id, NULL, '', '', '', p.status, p.finished_at, p.deleted_at, p.synced_at,
 			c.rule_id, c.service_id, c.environment, c.tier, row_number() OVER (PARTITION BY m.instance_id, m.pipeline_id ORDER BY c.place) AS n
 		FROM map_set m JOIN stage_map_candidate c ON c.set_id = m.set_id JOIN pipelines p ON p.instance_id = m.instance_id AND p.id = m.pipeline_id
-		WHERE c.deploy AND c.cond = 0 AND p.status IN ` + deployStatuses + `
+		WHERE c.deploy AND c.cond = 0 AND m.set_id IN (SELECT set_id FROM stage_map_candidate WHERE deploy AND cond = 0) AND p.status IN ` + deployStatuses + `
 	) t WHERE n = 1`
 }
 
@@ -42,7 +42,8 @@ const owner = `CASE WHEN min(t.service_id) > 0 THEN min(t.service_id)
 			WHEN count(DISTINCT s.service_id) = 1 THEN min(s.service_id) END AS service_id`
 
 func ownersOf(table string) string {
-	return ` FROM ` + table + ` t LEFT JOIN map_result s ON s.instance_id = t.instance_id AND s.pipeline_id = t.pipeline_id
+	return ` FROM ` + table + ` t LEFT JOIN map_member m ON m.instance_id = t.instance_id AND m.pipeline_id = t.pipeline_id
+		LEFT JOIN map_result s ON s.kind_id = m.kind_id
 		LEFT JOIN stage_map_job f ON f.name = t.name AND f.stage = t.stage AND f.environment = t.known AND f.cond = s.cond`
 }
 

@@ -77,6 +77,61 @@ func TestReplaceCatalog(t *testing.T) {
 	})
 }
 
+// TestMappedBy: a row says the rule that holds now, also where its service stays.
+func TestMappedBy(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		apply(t, s, history())
+		for _, match := range []string{"project: acme/shop", "group: acme, project: \"*/shop\""} {
+			change := put(t, s, "version: 1\nservices:\n  - {identifier: shop, match: {"+match+"}}\n  - {identifier: mono, match: {project: acme/mono}}\nrules: []\ndeploys: []\n")
+			if change.Remapped != 0 || change.Mapped != 5 {
+				t.Errorf("%s: %+v", match, change)
+			}
+			var shop ci.RuleID
+			for rule, n := range change.Wins {
+				if n == 2 {
+					shop = rule
+				}
+			}
+			by := texts(t, s, fmt.Sprintf("SELECT r.service_id || ' by ' || CAST(r.match AS VARCHAR) FROM pipeline_services p JOIN service_rules r ON r.id = p.rule_id WHERE r.id = %d", shop))
+			if len(by) != 2 || strings.Contains(by[0], "acme/shop") != (match == "project: acme/shop") {
+				t.Errorf("%s: %q", match, by)
+			}
+		}
+	})
+}
+
+// TestManyConditions: a rule's cases are told apart, also where they are more
+// than a number has bits.
+func TestManyConditions(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		const cases = 2*maskBits + 3
+		b := history()
+		b.Jobs = nil
+		chosen := []int{0, maskBits - 1, maskBits, 2*maskBits - 1, 2 * maskBits, cases - 1}
+		var want []string
+		for i := range 6 { // pipeline i+1 has the first i+1 of those jobs
+			var services []string
+			for k := range i + 1 {
+				job := history().Jobs[0]
+				job.ID, job.PipelineID, job.Name = ci.JobID(100*i+k), ci.PipelineID(i+1), fmt.Sprintf("job%d", chosen[k])
+				b.Jobs = append(b.Jobs, job)
+				services = append(services, fmt.Sprintf("s%03d", chosen[k]))
+			}
+			want = append(want, fmt.Sprintf("%d:%s", i+1, strings.Join(services, ",")))
+		}
+		apply(t, s, b)
+		var services, each strings.Builder
+		for i := range cases {
+			fmt.Fprintf(&services, "  - {identifier: s%03d}\n", i)
+			fmt.Fprintf(&each, "      - {match: {job: job%d}, service: s%03d}\n", i, i)
+		}
+		put(t, s, "version: 1\nservices:\n"+services.String()+"rules:\n  - match: {group: acme}\n    each:\n"+each.String()+"deploys: []\n")
+		if diff := gocmp.Diff(want, mapped(t, s)); diff != "" {
+			t.Errorf("services (-want +got):\n%s", diff)
+		}
+	})
+}
+
 // TestReplaceCatalogRefused: when the new rows cannot be made, the old ones stay.
 func TestReplaceCatalogRefused(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
@@ -201,6 +256,9 @@ func TestMappingAgrees(t *testing.T) {
 			}
 			if diff := gocmp.Diff(deployments, deployed(t, s)); diff != "" {
 				r.Fatalf("deployments piece by piece (-) and in one go (+):\n%s", diff)
+			}
+			if twice := texts(t, s, "SELECT pipeline_id || ' ' || service_id FROM pipeline_services GROUP BY instance_id, pipeline_id, service_id HAVING count(*) > 1"); len(twice) > 0 {
+				r.Fatalf("mapped twice: %v", twice)
 			}
 			if twice := texts(t, s, countedTwice); len(twice) > 0 {
 				r.Fatalf("counted twice: %v", twice)
