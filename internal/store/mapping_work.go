@@ -35,6 +35,7 @@ import (
 // because no pattern matches either.
 
 func text(name string) Column { return Column{Name: name, Type: Text} }
+
 func number(name string) Column {
 	return Column{Name: name, Type: BigInt}
 }
