@@ -17,7 +17,7 @@ type PipelineCounts struct {
 // order is GitLab's. No projects ask nothing and give nothing.
 func (c *Client) Counts(ctx context.Context, q ProbeQuery) ([]PipelineCounts, error) {
 	var found countsAnswer
-	_, err := c.askProjects(ctx, "Counts", "counts", q.ProjectIDs, q.UpdatedAfter, func(s *scanner) error {
+	_, err := c.askProjects(ctx, "Counts", "counts", q.ProjectIDs, q.UpdatedAfter, nil, func(s *scanner) error {
 		found = countsAnswer{}
 		return found.scan(s)
 	}, func() error { return checkProjects(found.listed, &found.page, found.ids, q.ProjectIDs) })

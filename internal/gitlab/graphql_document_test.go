@@ -45,6 +45,12 @@ func TestDocumentsFitGitLab(t *testing.T) {
 		{"Environments", []string{"environments"}, []string{"path", "iid", "source", "first", "jobsFirst", "after", "needs", "probe", "updated", "updatedAfter", "updatedBefore", "count", "jobKind", "builds"}, 16, nil},
 		{"Probe", []string{"probe"}, slices.DeleteFunc(slices.Collect(maps.Keys(largest)), func(v string) bool { return v == "ids" || v == "updatedAfter" }), 126, nil},
 		{"Counts", []string{"counts"}, slices.DeleteFunc(slices.Collect(maps.Keys(largest)), func(v string) bool { return v == "ids" || v == "updatedAfter" }), 26, nil},
+		{
+			"Erased",
+			[]string{"erased"},
+			slices.DeleteFunc(slices.Collect(maps.Keys(largest)), func(v string) bool { return v == "ids" || v == "updatedAfter" || v == "first" }), 188,
+			map[string]any{"own": true, "ownAfter": "x", "children": true, "childrenAfter": "x"},
+		},
 		{"Changes", []string{"changes"}, []string{"path", "iid", "after", "jobsFirst", "needs", "probe", "updatedBefore", "jobKind", "builds"}, 66, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

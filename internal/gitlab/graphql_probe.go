@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -46,7 +47,7 @@ type ProbedList struct {
 // GitLab's. No projects ask nothing and give nothing.
 func (c *Client) Probe(ctx context.Context, q ProbeQuery) ([]ProbedProject, error) {
 	var found probeAnswer
-	ans, err := c.askProjects(ctx, "Probe", "probe", q.ProjectIDs, q.UpdatedAfter, func(s *scanner) error {
+	ans, err := c.askProjects(ctx, "Probe", "probe", q.ProjectIDs, q.UpdatedAfter, nil, func(s *scanner) error {
 		found = probeAnswer{}
 		return found.scan(s)
 	}, func() error { return found.check(q) })
@@ -59,8 +60,9 @@ func (c *Client) Probe(ctx context.Context, q ProbeQuery) ([]ProbedProject, erro
 	return found.projects, nil
 }
 
-// askProjects sends a document that takes ids of projects and a time.
-func (c *Client) askProjects(ctx context.Context, name, file string, projects []int64, after time.Time, data func(*scanner) error, then func() error) (answer, error) {
+// askProjects sends a document that takes ids of projects, a time, and what else
+// there is in variables.
+func (c *Client) askProjects(ctx context.Context, name, file string, projects []int64, after time.Time, variables map[string]any, data func(*scanner) error, then func() error) (answer, error) {
 	switch {
 	case len(projects) == 0:
 		return answer{}, nil
@@ -73,7 +75,9 @@ func (c *Client) askProjects(ctx context.Context, name, file string, projects []
 	for i, n := range projects {
 		ids[i] = "gid://gitlab/Project/" + id(n)
 	}
-	r, err := graphQL(name, sized(name, len(ids)), map[string]any{"ids": ids, "updatedAfter": instant(after)}, file)
+	all := map[string]any{"ids": ids, "updatedAfter": instant(after)}
+	maps.Copy(all, variables)
+	r, err := graphQL(name, sized(name, len(ids)), all, file)
 	if err != nil {
 		return answer{}, err
 	}

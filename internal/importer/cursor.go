@@ -20,7 +20,8 @@ type cursor struct {
 	// GitLab's clock when their list was last asked for; zero in cursors of before.
 	ExternalAsked time.Time       `json:"external_asked,omitzero"`
 	Deployed      deployed        `json:"deployed,omitzero"` // /deployments
-	Open          []ci.PipelineID `json:"open,omitempty"`    // to be asked for again whatever the lists say
+	Erased        swept           `json:"erased,omitzero"`
+	Open          []ci.PipelineID `json:"open,omitempty"` // to be asked for again whatever the lists say
 }
 
 const cursorVersion = 1

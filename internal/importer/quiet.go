@@ -184,6 +184,9 @@ func (r *run) leaveQuiet(ctx context.Context, visits []*visit) ([]*visit, error)
 	if err := r.recount(ctx, visits); err != nil {
 		return nil, err
 	}
+	if err := r.lookForErased(ctx, visits); err != nil {
+		return nil, err
+	}
 	var rest []*visit
 	var batch store.Batch
 	for _, v := range visits {

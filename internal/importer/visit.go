@@ -31,6 +31,7 @@ type visit struct {
 	builds                  *builds                // of both, in the plan keyset
 	followed                map[ci.PipelineID]bool // were open when the visit began
 	fetched                 map[ci.PipelineID]bool // in this visit
+	erased                  []ci.PipelineID        // have jobs that were erased since they were read
 	deployRest              *walk                  // what is left of the deployments' backfill
 	deployRead              map[int64]seen[gitlab.Deployment]
 	deployClock             time.Time // GitLab's, at the last page of them
@@ -212,8 +213,9 @@ func (v *visit) backfill(ctx context.Context, l list, until time.Time) error {
 	return nil
 }
 
-// followOpen asks for the open pipelines that no list brought in this visit,
-// and for those that only a hook told of: deleted since, for all we know.
+// followOpen asks for the open pipelines that no list brought in this visit, for
+// those that only a hook told of, deleted since for all we know, and for those
+// with jobs that were erased.
 func (v *visit) followOpen(ctx context.Context) error {
 	hooked, err := v.run.store.HookedPipelineIDs(ctx, v.project.InstanceID, v.project.ID)
 	if err != nil {
@@ -223,7 +225,7 @@ func (v *visit) followOpen(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ids := append(hooked, open...)
+	ids := slices.Concat(hooked, open, v.erased)
 	slices.Sort(ids)
 	var items []gitlab.PipelineListItem
 	for _, id := range slices.Compact(ids) {
