@@ -6,18 +6,17 @@ import (
 )
 
 // PathGains says how much earlier a run would have ended had a job taken no
-// time and everything else been as it was, for each base name on the critical
-// path of the pieces (see CriticalPath, which takes the same). That is less than
+// time and everything else been as it was, for each base name on its path, which
+// is what CriticalPath gives of the pieces, stages and needs. That is less than
 // the job's own time where something else had to be waited for meanwhile: of
 // three jobs side by side that take 26, 23 and 21 minutes the first gains 3.
 // Attempts of one base name (retries, matrix and n/m parts) vanish together.
 //
 // A job's stretches on the path are looked at one by one: what followed would
 // have been ready when the last of its other predecessors had ended, and not
-// before the stretch itself was ready. No pieces give an empty map.
-func PathGains(pieces []PathPiece, stages map[string]JobID, needs map[string][]string) map[string]time.Duration {
+// before the stretch itself was ready. No path gives an empty map.
+func PathGains(path, pieces []PathPiece, stages map[string]JobID, needs map[string][]string) map[string]time.Duration {
 	gains := map[string]time.Duration{}
-	path := CriticalPath(pieces, stages, needs)
 	for i := 0; i < len(path); {
 		name, ready := path[i].BaseName, path[i].Ready
 		last := i

@@ -48,7 +48,8 @@ func TestPathGains(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(test.want, PathGains(test.pieces, stages, test.needs)); diff != "" {
+			path := CriticalPath(test.pieces, stages, test.needs)
+			if diff := cmp.Diff(test.want, PathGains(path, test.pieces, stages, test.needs)); diff != "" {
 				t.Errorf("-want +have:\n%s", diff)
 			}
 		})

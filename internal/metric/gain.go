@@ -14,7 +14,7 @@ import (
 // gain is what is known of one job of one project over many runs.
 type gain struct {
 	runs, on int64 // that had it; that had it on the critical path
-	minutes  float64
+	micros   int64 // by which those would have ended earlier: whole numbers, so that sums are exact
 }
 
 // gainKey is a job of a project.
@@ -27,6 +27,9 @@ type gainKey struct {
 // how much earlier runs would have ended without it; then it puts the rows in
 // that order and cuts them off.
 func (e *Engine) addGains(ctx context.Context, v *store.View, q *question, r *result) error {
+	if r.measured {
+		return nil // the second statement has done all of this
+	}
 	gains, coarse, err := e.gains(ctx, v, q)
 	if err != nil {
 		return err
@@ -39,7 +42,7 @@ func (e *Engine) addGains(ctx context.Context, v *store.View, q *question, r *re
 		g := gains[gainKey{row.sort[0].(int64), row.sort[1].(int64), name}]
 		share, minutes := any(nil), any(nil)
 		if g.runs > 0 {
-			share, minutes = float64(g.on)/float64(g.runs), g.minutes
+			share, minutes = float64(g.on)/float64(g.runs), float64(g.micros)/60_000_000
 		}
 		row.Cells = append(row.Cells, Cell{"runs", g.runs}, Cell{"path_share", share}, Cell{"gain_minutes", minutes})
 	}
@@ -84,14 +87,15 @@ func (e *Engine) gains(ctx context.Context, v *store.View, q *question) (map[gai
 		for i := range run.pieces {
 			names[run.pieces[i].BaseName] = true
 		}
-		found := ci.PathGains(run.pieces, run.stages, needs[key])
+		path := ci.CriticalPath(run.pieces, run.stages, needs[key])
+		found := ci.PathGains(path, run.pieces, run.stages, needs[key])
 		for name := range names {
 			k := gainKey{run.instance, projects[key], name}
 			g := all[k]
 			g.runs++
 			if gained, ok := found[name]; ok {
 				g.on++
-				g.minutes += gained.Minutes()
+				g.micros += gained.Microseconds()
 			}
 			all[k] = g
 		}

@@ -69,7 +69,7 @@ func (q *question) fitsMeasured() bool {
 	if q.run != nil || slices.ContainsFunc(q.where, func(c condition) bool { return c.dim.name == Deleted }) {
 		return false
 	}
-	if q.metric.shape == onThePath {
+	if q.metric.over.name == overPaths.name {
 		return true // kept by the run, not by the day
 	}
 	first, after := q.wholeDays()

@@ -66,7 +66,7 @@ func TestMeasuredStatements(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := engineOf(t, list(), files)
+	e := engineOf(t, append(list(), findings()...), files)
 	for _, name := range names {
 		m, err := e.named(strings.TrimSuffix(path.Base(name), ".sql"))
 		if err != nil {

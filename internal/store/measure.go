@@ -18,8 +18,10 @@ import (
 //	                  by itself. It may be false without need, never true
 //	measure_days      a project's UTC day of one base name (change points): number
 //	                  and median of the effective successful attempts
-//	measure_paths     a pipeline and a base name (critical path): the seconds that
-//	                  jobs of that name add to the path, NULL where none is on it
+//	measure_paths     a pipeline and a base name (critical path, slow jobs): the
+//	                  seconds that jobs of that name add to the path, and gain, the
+//	                  microseconds by which it would have ended earlier without them
+//	                  (whole numbers, so that sums are exact); NULL where none is on it
 //	measure_dirty     the pipelines whose rows above may be out of date
 //
 // An import marks what it touches in measure_dirty, in its own transaction, and

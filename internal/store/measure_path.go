@@ -3,28 +3,50 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/weirhq/weir/internal/ci"
 )
 
-// freshPieces are the jobs of fresh pipelines, run by run. Times are
-// microseconds since 1970, because numbers are read much faster.
-const freshPieces = `SELECT j.instance_id, j.pipeline_id, j.id, j.name, coalesce(j.stage, ''), j.kind, j.coarse,
-		{queued_at}, j.queued_seconds, {started_at}, {finished_at}, CASE WHEN j.downstream_pipeline_id IS NOT NULL THEN {created_at} END
+// freshPieces are the jobs of fresh pipelines, a row a pipeline, packed into a
+// text: a value that crosses from the engine into Go costs more than to write
+// and read it as text. Times are microseconds since 1970. A job is eight numbers
+// (pathOf.add), each empty where it is NULL and with a space behind it, then its
+// texts, each with its length in characters before it.
+const freshPieces = `SELECT j.instance_id, j.pipeline_id, string_agg(CAST(j.id AS text) || CASE WHEN j.coarse THEN ' 1 ' ELSE ' 0 ' END
+			|| {queued_at} || {queued_seconds} || {started_at} || {finished_at} || {downstream_at} || {kind} || {name} || {base_name} || {stage}, '')
 	FROM fresh_job j
-	LEFT JOIN pipelines d ON d.instance_id = j.instance_id AND d.id = j.downstream_pipeline_id
-	ORDER BY j.instance_id, j.pipeline_id`
+	LEFT JOIN fresh_downstream d ON d.instance_id = j.instance_id AND d.id = j.downstream_pipeline_id
+	GROUP BY j.instance_id, j.pipeline_id`
 
-// pathOf is a pipeline while its jobs are read.
-type pathOf struct {
-	instance, id int64
-	pieces       []ci.PathPiece
-	stages       map[string]ci.JobID
+// freshPath describes the staging table that becomes rows of measure_paths.
+func freshPath() Table {
+	return Table{Name: "fresh_path", Columns: []Column{
+		number("instance_id"), number("pipeline_id"),
+		{Name: "base_name", Type: Text},
+		{Name: "seconds", Type: Double, Nullable: true},
+		{Name: "gain", Type: BigInt, Nullable: true},
+		{Name: "coarse", Type: Boolean},
+	}}
 }
 
-// paths keeps the critical paths of the fresh pipelines.
+// freshPieces with what packs its columns.
+func freshPiecesSQL() string {
+	moment := func(column string) string {
+		return "coalesce(CAST(CAST(round(CAST(extract(epoch FROM " + column + ") AS double precision) * 1000000) AS bigint) AS text), '') || ' '"
+	}
+	text := func(column string) string { return "CAST(length(" + column + ") AS text) || ' ' || " + column }
+	return strings.NewReplacer("{queued_at}", moment("j.queued_at"), "{queued_seconds}", "coalesce(CAST(j.queued_seconds AS text), '') || ' '",
+		"{started_at}", moment("j.started_at"), "{finished_at}", moment("j.finished_at"), "{downstream_at}", moment("d.created_at"),
+		"{kind}", text("j.kind"), "{name}", text("j.name"), "{base_name}", text("j.base_name"), "{stage}", text("coalesce(j.stage, '')")).Replace(freshPieces)
+}
+
+// paths keeps the critical paths of the fresh pipelines, and what each job on
+// them held up.
 func (m *measuring) paths(ctx context.Context) error {
 	needs, err := m.needs(ctx)
 	if err != nil {
@@ -32,32 +54,22 @@ func (m *measuring) paths(ctx context.Context) error {
 	}
 	var rows [][]any
 	current := pathOf{stages: map[string]ci.JobID{}}
-	end := func() {
-		path := ci.CriticalPath(current.pieces, current.stages, needs[[2]int64{current.instance, current.id}])
-		for i := range path {
-			rows = append(rows, []any{current.instance, int64(path[i].ID), path[i].Exclusive().Seconds()})
+	err = eachRow(ctx, m.w, freshPiecesSQL(), nil, func(row []any) error {
+		instance, okInstance := row[0].(int64)
+		id, okID := row[1].(int64)
+		packed, okPacked := row[2].(string)
+		if !okInstance || !okID || !okPacked {
+			return errors.New("the jobs of a pipeline are not whole")
 		}
-		clear(current.stages)
-		current.pieces = current.pieces[:0]
-	}
-	micros := func(column string) string {
-		return "CAST(round(CAST(extract(epoch FROM " + column + ") AS double precision) * 1000000) AS bigint)"
-	}
-	statement := strings.NewReplacer("{queued_at}", micros("j.queued_at"), "{started_at}", micros("j.started_at"),
-		"{finished_at}", micros("j.finished_at"), "{created_at}", micros("d.created_at")).Replace(freshPieces)
-	err = eachRow(ctx, m.w, statement, nil, func(row []any) error {
-		instance, id := row[0].(int64), row[1].(int64)
-		if current.instance != instance || current.id != id {
-			end()
-			current.instance, current.id = instance, id
+		if err := current.read(packed); err != nil {
+			return fmt.Errorf("jobs of pipeline %d: %w", id, err)
 		}
-		current.add(row[2:])
+		rows = current.measure(rows, instance, id, needs[[2]int64{instance, id}])
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	end()
 	t := freshPath()
 	if _, err := m.w.exec(ctx, m.dialect.createStage(&t)); err != nil {
 		return err
@@ -65,40 +77,141 @@ func (m *measuring) paths(ctx context.Context) error {
 	if err := m.w.load(ctx, &t, rows); err != nil {
 		return err
 	}
-	return m.step(ctx, "", freshPaths)
+	return m.step(ctx, "", `INSERT INTO measure_paths (instance_id, pipeline_id, base_name, seconds, gain, coarse)
+		SELECT instance_id, pipeline_id, base_name, seconds, gain, coarse FROM stage_fresh_path`)
 }
 
-// add reads a row: id, name, stage, kind, coarse, queued, waited, started,
-// finished, downstream.
-func (p *pathOf) add(row []any) {
-	piece := ci.PathPiece{ID: ci.JobID(row[0].(int64)), Name: row[1].(string), Stage: row[2].(string), Kind: ci.JobKind(row[3].(string))}
-	piece.Coarse, _ = row[4].(bool)
+// pathOf is a pipeline while its path is looked for.
+type pathOf struct {
+	pieces []ci.PathPiece
+	stages map[string]ci.JobID
+}
+
+// measure adds to rows what is kept of the path: a row for each base name that
+// the pipeline has a piece of.
+func (p *pathOf) measure(rows [][]any, instance, id int64, needs map[string][]string) [][]any {
+	first := len(rows)
+	of := func(name string) []any {
+		for _, row := range rows[first:] {
+			if row[2] == name {
+				return row
+			}
+		}
+		rows = append(rows, []any{instance, id, name, nil, nil, false})
+		return rows[len(rows)-1]
+	}
+	for i := range p.pieces {
+		row := of(p.pieces[i].BaseName)
+		row[5] = row[5] == true || p.pieces[i].Coarse
+	}
+	path := ci.CriticalPath(p.pieces, p.stages, needs)
+	for i := range path {
+		row := of(path[i].BaseName)
+		before, _ := row[3].(float64)
+		row[3] = before + path[i].Exclusive().Seconds()
+	}
+	for name, gained := range ci.PathGains(path, p.pieces, p.stages, needs) {
+		of(name)[4] = gained.Microseconds()
+	}
+	return rows
+}
+
+// read unpacks the jobs of a pipeline.
+func (p *pathOf) read(packed string) error {
+	clear(p.stages)
+	p.pieces = p.pieces[:0]
+	rest := unpacking{text: packed}
+	for rest.text != "" && rest.err == nil {
+		p.add(&rest)
+	}
+	return rest.err
+}
+
+// add reads a job: id, coarse, queued, waited, started, finished, downstream,
+// kind, name, base name, stage.
+func (p *pathOf) add(u *unpacking) {
+	piece := ci.PathPiece{ID: ci.JobID(u.integer()), Coarse: u.integer() == 1}
+	queued, waited, started, finished, downstream := u.moment(), u.number(), u.moment(), u.moment(), u.moment()
+	piece.Kind, piece.Name, piece.BaseName, piece.Stage = ci.JobKind(u.sized()), u.sized(), u.sized(), u.sized()
 	if first, ok := p.stages[piece.Stage]; !ok || piece.ID < first {
 		p.stages[piece.Stage] = piece.ID
 	}
-	finished := moment(row[8])
-	if finished == nil {
-		return
-	}
-	var waited *float64
-	if seconds, ok := row[6].(float64); ok {
-		waited = &seconds
-	}
-	ready, ok := ci.ReadyAt(piece.Kind, moment(row[5]), waited, moment(row[7]), moment(row[9]))
-	if !ok {
+	ready, ok := ci.ReadyAt(piece.Kind, queued, waited, started, downstream)
+	if !ok || finished == nil {
 		return
 	}
 	piece.Ready, piece.Finished = ready, *finished
 	p.pieces = append(p.pieces, piece)
 }
 
-func moment(micros any) *time.Time {
-	n, ok := micros.(int64)
-	if !ok {
+// unpacking is a packed text while it is read; its first error stays.
+type unpacking struct {
+	text string
+	err  error
+}
+
+func (u *unpacking) field() string {
+	field, rest, found := strings.Cut(u.text, " ")
+	if !found {
+		u.fail(errors.New("ends within a job"))
+	}
+	u.text = rest
+	return field
+}
+
+func (u *unpacking) fail(err error) {
+	if u.err == nil {
+		u.err = fmt.Errorf("what was packed: %w", err)
+	}
+}
+
+func (u *unpacking) integer() int64 {
+	n, err := strconv.ParseInt(u.field(), 10, 64)
+	if err != nil {
+		u.fail(err)
+	}
+	return n
+}
+
+func (u *unpacking) number() *float64 {
+	field := u.field()
+	if field == "" {
 		return nil
 	}
-	t := time.UnixMicro(n).UTC()
+	n, err := strconv.ParseFloat(field, 64)
+	if err != nil {
+		u.fail(err)
+	}
+	return &n
+}
+
+func (u *unpacking) moment() *time.Time {
+	field := u.field()
+	if field == "" {
+		return nil
+	}
+	micros, err := strconv.ParseInt(field, 10, 64)
+	if err != nil {
+		u.fail(err)
+	}
+	t := time.UnixMicro(micros).UTC()
 	return &t
+}
+
+// sized reads a text with its length before it.
+func (u *unpacking) sized() string {
+	end := 0
+	for range u.integer() {
+		if end >= len(u.text) {
+			u.fail(errors.New("ends within a text"))
+			break
+		}
+		_, size := utf8.DecodeRuneInString(u.text[end:])
+		end += size
+	}
+	text := u.text[:end]
+	u.text = u.text[end:]
+	return text
 }
 
 // needs gives what jobs of the fresh pipelines need, where that was fetched.

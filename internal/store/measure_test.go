@@ -41,7 +41,7 @@ func TestMeasure(t *testing.T) {
 				for _, sql := range []string{
 					"SELECT pipeline_id, name, passed, broke, alone FROM measure_attempts ORDER BY pipeline_id, id",
 					"SELECT day, base_name, n, median FROM measure_days ORDER BY day, base_name",
-					"SELECT pipeline_id, base_name, seconds FROM measure_paths ORDER BY pipeline_id, base_name",
+					"SELECT pipeline_id, base_name, seconds, gain / 1000000 FROM measure_paths ORDER BY pipeline_id, base_name",
 				} {
 					_, rows, err := v.Select(t.Context(), sql)
 					if err != nil {
@@ -81,12 +81,12 @@ func TestMeasure(t *testing.T) {
 		measure(1, 1)
 		// The day is measured as a whole, of all pipelines.
 		days := []string{"2026-11-01 build 2 70", "2026-11-01 lint 1 30", "2026-11-01 test 1 100"}
-		look(1, "2 build true false true", days[0], days[1], days[2], "2 build 80")
+		look(1, "2 build true false true", days[0], days[1], days[2], "2 build 80 80")
 		measure(10, 0)
 		look(0,
 			"1 build true false true", "1 lint true false true", "1 test true false true", "2 build true false true",
 			days[0], days[1], days[2],
-			"1 build 60", "1 lint <nil>", "1 test 100", "2 build 80")
+			"1 build 60 30", "1 lint <nil> <nil>", "1 test 100 100", "2 build 80 80")
 
 		// Another pipeline of the first commit, a retry of a job of the second, a need.
 		retried := job(4, 2, "build", "one", ci.Failed, 0, 80)
@@ -100,7 +100,7 @@ func TestMeasure(t *testing.T) {
 		look(0,
 			"1 build true false false", "1 lint true false false", "1 test true false false", "2 build false true false", "2 build true false false",
 			"2026-11-01 build 2 40", days[1], days[2],
-			"1 build <nil>", "1 lint 30", "1 test 100", "2 build 100")
+			"1 build <nil> <nil>", "1 lint 30 30", "1 test 100 100", "2 build 100 120")
 
 		// A commit that one pipeline ran on until now is no longer its own, although
 		// nothing of that pipeline has changed.
@@ -110,7 +110,7 @@ func TestMeasure(t *testing.T) {
 		}
 		before := strings.Split(measured, "\n")
 		before = slices.Insert(before, 5, "8 deploy false false false", "9 deploy false false false")
-		before = append(before, "8 deploy 10", "9 deploy 10")
+		before = append(before, "8 deploy 10 10", "9 deploy 10 10")
 		look(0, before...)
 
 		// Writing the same again marks, and measuring it changes nothing.

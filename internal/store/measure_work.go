@@ -18,7 +18,8 @@ import (
 //	fresh_shared    pipelines on whose commit, of its project and kind of ref, several ran
 //	fresh_twice     the job names of which a pipeline has several attempts
 //	fresh_day       the days of their attempts, before and after
-//	stage_fresh_path what of their jobs is on a critical path
+//	fresh_downstream  what their bridges started
+//	stage_fresh_path  what of their jobs is on a critical path
 
 // utcDay is the SQL of a time's UTC date. Arithmetic on numbers, because DuckDB's
 // on times with zones goes through a calendar.
@@ -46,6 +47,9 @@ const (
 			WHERE j.kind = 'bridge' AND j.downstream_pipeline_id IS NOT NULL
 			GROUP BY j.instance_id, j.downstream_pipeline_id) b
 			ON b.instance_id = p.instance_id AND b.downstream_pipeline_id = p.id AND p.source = 'parent_pipeline'`
+
+	freshDownstream = `SELECT instance_id, id, created_at FROM pipelines
+		WHERE id IN (SELECT downstream_pipeline_id FROM fresh_job WHERE downstream_pipeline_id IS NOT NULL)`
 
 	freshShared = `SELECT instance_id, pipeline_id FROM (
 			SELECT p.instance_id, p.id AS pipeline_id, count(*) OVER (PARTITION BY p.instance_id, p.project_id, p.sha, p.ref_type) AS n
@@ -77,20 +81,7 @@ const (
 		WHERE kind = 'build' AND status = 'success' AND retried IS NOT TRUE AND started_at IS NOT NULL AND finished_at IS NOT NULL
 			AND duration_seconds IS NOT NULL AND created_at >= $1 AND created_at < $2
 		GROUP BY {day}, instance_id, project_id, base_name`
-
-	freshPaths = `INSERT INTO measure_paths (instance_id, pipeline_id, base_name, seconds, coarse)
-		SELECT j.instance_id, j.pipeline_id, j.base_name, sum(p.seconds), bool_or(j.coarse)
-		FROM (SELECT j.*, d.created_at AS downstream_at FROM fresh_job j
-			LEFT JOIN pipelines d ON d.instance_id = j.instance_id AND d.id = j.downstream_pipeline_id) j
-		LEFT JOIN stage_fresh_path p ON p.instance_id = j.instance_id AND p.id = j.id
-		WHERE j.finished_at IS NOT NULL AND (j.kind = 'build' AND j.started_at IS NOT NULL OR j.kind = 'bridge' AND j.downstream_at IS NOT NULL)
-		GROUP BY j.instance_id, j.pipeline_id, j.base_name`
 )
-
-// freshPath describes the staging table of that name.
-func freshPath() Table {
-	return Table{Name: "fresh_path", Columns: []Column{number("instance_id"), number("id"), {Name: "seconds", Type: Double}}}
-}
 
 // measuring is one call of Measure under way, within its transaction.
 type measuring struct {
@@ -111,6 +102,7 @@ func (m *measuring) work(ctx context.Context, limit int) error {
 		{"", "DELETE FROM measure_paths" + fmt.Sprintf(ofFresh, "measure_paths")},
 		{"fresh_job", freshJobs},
 		{"fresh_commit", freshCommits},
+		{"fresh_downstream", freshDownstream},
 		{"fresh_shared", freshShared},
 		{"fresh_twice", filled.Replace(freshTwice)},
 		{"", filled.Replace(freshAttempts)},
@@ -129,7 +121,7 @@ func (m *measuring) work(ctx context.Context, limit int) error {
 	}
 	for _, statement := range []string{
 		"DELETE FROM measure_dirty" + fmt.Sprintf(ofFresh, "measure_dirty"),
-		"DROP TABLE fresh_pipeline", "DROP TABLE fresh_day", "DROP TABLE fresh_job", "DROP TABLE fresh_commit", "DROP TABLE fresh_shared", "DROP TABLE fresh_twice",
+		"DROP TABLE fresh_pipeline", "DROP TABLE fresh_day", "DROP TABLE fresh_job", "DROP TABLE fresh_commit", "DROP TABLE fresh_downstream", "DROP TABLE fresh_shared", "DROP TABLE fresh_twice",
 	} {
 		if err := m.step(ctx, "", statement); err != nil {
 			return err
