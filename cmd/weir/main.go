@@ -1,6 +1,6 @@
 // Command weir imports GitLab CI/CD into DuckDB or PostgreSQL and measures it.
 //
-// main does signals and the exit code and nothing else: the program is a value
+// main does the signals that end it and the exit code, and nothing else: the program is a value
 // (program.go) with its streams, its environment and its arguments, one file a
 // command. A command is always a client of the API (door.go): over loopback
 // when another weir process owns the data directory, else over an in-memory

@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -85,6 +86,7 @@ func scriptParams(dir string) testscript.Params {
 			"gitlab":     gitlabCommand,
 			"await":      awaitCommand,
 			"until":      untilCommand,
+			"hangup":     hangupCommand,
 			"secretless": secretlessCommand,
 			"replace":    replaceCommand,
 			"exit":       exitCommand,
@@ -280,6 +282,16 @@ func untilCommand(ts *testscript.TestScript, neg bool, args []string) {
 	soon(ts, args[0], func() bool {
 		return ts.Exec(args[1], args[2:]...) == nil && wanted.MatchString(ts.ReadFile("stdout"))
 	})
+}
+
+// hangupCommand sends SIGHUP to what runs in the background.
+func hangupCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: hangup")
+	}
+	for _, cmd := range ts.BackgroundCmds() {
+		ts.Check(cmd.Process.Signal(syscall.SIGHUP))
+	}
 }
 
 // soon asks again and again, for a minute at most: neither a file nor another

@@ -5,8 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/weirhq/weir/internal/ci"
 	"github.com/weirhq/weir/internal/server"
@@ -22,7 +26,9 @@ process.
 
 It looks at each GitLab more often while it finds something and more rarely
 while it does not, within --poll-interval-min and --poll-interval-max, and asks
-about pipelines that still run in between. weir status says when the next round
+about pipelines that still run in between. A costs.yaml in the data directory
+that changes is taken within fifteen seconds, on SIGHUP at once; one that is
+wrong stays out, and weir status says why. weir status says when the next round
 is due; weir sync --watch shows the rounds as they go.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -78,7 +84,36 @@ func (p *program) serve(ctx context.Context, listen string) error {
 		return err
 	}
 	p.message("weir serves %s on http://%s; Ctrl-C ends it", dir, srv.Addr())
+	defer p.reloading(ctx, srv)()
 	return errors.Join(srv.Serve(ctx), srv.Close())
+}
+
+// reloading has the server look at its files again on each SIGHUP, until the
+// function that it gives is called. On a terminal the signal keeps its other
+// meaning, that the terminal is gone, and ends the program.
+func (p *program) reloading(ctx context.Context, srv *server.Server) (stop func()) {
+	if terminal(p.stdin) {
+		return func() {}
+	}
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	ctx, cancel := context.WithCancel(ctx)
+	var group errgroup.Group
+	group.Go(func() error {
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-hangup:
+				srv.Reload(ctx)
+			}
+		}
+	})
+	return func() {
+		signal.Stop(hangup)
+		cancel()
+		_ = group.Wait() // it gives no error
+	}
 }
 
 // onlyLoopback refuses an address that other machines could reach: there are

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -39,6 +40,7 @@ func (p *program) status(ctx context.Context, client *api.Client, all bool) erro
 	case asCSV:
 		return p.projectRows(s.Projects)
 	}
+	p.refusedFiles(s.Refused)
 	if len(s.Connections) == 0 {
 		fmt.Fprintf(p.stdout, "no connections yet; the first step is\n  %s\n", connectHint)
 		return nil
@@ -62,6 +64,16 @@ func (p *program) status(ctx context.Context, client *api.Client, all bool) erro
 		fmt.Fprintln(p.stdout)
 	}
 	return p.projectRows(shown)
+}
+
+// refusedFiles says which configuration is not in force, and why.
+func (p *program) refusedFiles(list []api.RefusedFile) {
+	for _, f := range list {
+		fmt.Fprintf(p.stdout, "%s of %s refused, the old one stays in force:\n", printable(strings.Join(f.Files, ", ")), atText(&f.At))
+		for _, one := range f.Findings {
+			fmt.Fprintf(p.stdout, "  %s: %s\n    what to do: %s\n", printable(one.Place), printable(one.Cause), printable(one.Remedy))
+		}
+	}
 }
 
 func (p *program) connectionStatus(c api.ConnectionStatus) {

@@ -70,7 +70,7 @@ func (a *API) replaceCatalog(ctx context.Context, r CatalogRequest, preview bool
 	if err != nil {
 		// What could not be read would make the whole look wrong where it is not:
 		// how it holds together is looked at once every line can be read.
-		return CatalogChange{}, refusedCatalog(err)
+		return CatalogChange{}, a.refusedCatalog(ctx, r.Files, preview, err)
 	}
 	var next store.CatalogRows
 	change, err := a.Store.ReplaceCatalog(ctx, preview, func(old store.CatalogRows) (store.CatalogRows, store.Mapper, error) {
@@ -88,20 +88,34 @@ func (a *API) replaceCatalog(ctx context.Context, r CatalogRequest, preview bool
 		return next, c, err
 	})
 	if err != nil {
-		return CatalogChange{}, refusedCatalog(err)
+		return CatalogChange{}, a.refusedCatalog(ctx, r.Files, preview, err)
+	}
+	if !preview {
+		a.Refusals.Taken(catalogKind)
 	}
 	return showChange(change, next, preview), nil
 }
 
-// refusedCatalog tells every finding of a refused catalog.
-func refusedCatalog(err error) error {
+// catalogKind is the kind of refused services and rules.
+const catalogKind = "catalog"
+
+// refusedCatalog tells every finding of a refused catalog, and remembers it
+// unless it was only to be looked at.
+func (a *API) refusedCatalog(ctx context.Context, files []CatalogFile, preview bool, err error) error {
 	var r *catalog.Refused
 	if !errors.As(err, &r) {
 		return err
 	}
 	p := *ProblemOf(r.Unwrap())
+	f := RefusedFile{Kind: catalogKind, At: a.Now().UTC(), Files: []string{}}
+	for _, one := range files {
+		f.Files = append(f.Files, one.Name)
+	}
 	for _, f := range r.Findings {
 		p.Findings = append(p.Findings, Finding{f.Place(), f.Cause, f.Remedy})
+	}
+	if f.Findings = p.Findings; !preview {
+		a.Refusals.Refused(ctx, f)
 	}
 	return &p
 }

@@ -25,7 +25,9 @@ type Config struct {
 	Metrics *metric.Engine
 	Version Version // Engine, EngineVersion and SchemaVersion are asked of Store
 	PID     int     // of this process, for Health
-	TempDir string  // where an export may write before it is sent; "": the system's
+	// Refusals is what the program refused of its configuration; nil: an empty memory.
+	Refusals *Refusals
+	TempDir  string // where an export may write before it is sent; "": the system's
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
 }
@@ -87,6 +89,9 @@ func New(cfg Config) *API {
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.Refusals == nil {
+		cfg.Refusals = NewRefusals(cfg.Log)
 	}
 	a := &API{Config: cfg, mux: http.NewServeMux()}
 	a.huma = humago.New(a.mux, description())

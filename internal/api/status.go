@@ -19,7 +19,7 @@ func (a *API) registerStatus() {
 }
 
 func (a *API) status(ctx context.Context) (Status, error) {
-	s := Status{Engine: a.Store.Engine(), Connections: []ConnectionStatus{}, Projects: []ProjectStatus{}}
+	s := Status{Engine: a.Store.Engine(), Connections: []ConnectionStatus{}, Projects: []ProjectStatus{}, Refused: a.Refusals.List()}
 	connections, err := a.Control.Connections(ctx)
 	if err != nil {
 		return s, err

@@ -196,6 +196,7 @@ type Status struct {
 	CompleteTo *time.Time       `json:"complete_to" doc:"everything that GitLab changed before this is stored, in every project with CI; null while one was never read"`
 	Rows       map[string]int64 `json:"rows" doc:"rows stored, by table"`
 	Syncs      []Sync           `json:"syncs" nullable:"false" doc:"the last ten, newest first"`
+	Refused    []RefusedFile    `json:"refused" nullable:"false" doc:"configuration that was given since the process started and is wrong; what held before is in force"`
 }
 
 // ConnectionStatus is a connection and its imports.

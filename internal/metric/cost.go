@@ -80,6 +80,9 @@ func ReadCosts(text []byte) (*Costs, error) {
 		text := strings.TrimPrefix(err.Error(), "yaml: ")
 		var several *yaml.TypeError
 		if errors.As(err, &several) {
+			for i, one := range several.Errors {
+				several.Errors[i] = unknownKey(one)
+			}
 			text = strings.Join(several.Errors, "; ")
 		}
 		return nil, badCosts(text, err)
@@ -89,7 +92,7 @@ func ReadCosts(text []byte) (*Costs, error) {
 	}
 	c.place(text)
 	if c.Currency == "" && len(c.Rules) > 0 {
-		return nil, badCosts("currency is missing", nil)
+		return nil, badCosts("line 1: currency is missing", nil)
 	}
 	for i, r := range c.Rules {
 		switch {
@@ -105,6 +108,16 @@ func ReadCosts(text []byte) (*Costs, error) {
 		}
 	}
 	return &c, nil
+}
+
+// unknownKey says in the file's words what the reader says in Go's: line 3:
+// field per_hour not found in type metric.CostRule.
+func unknownKey(text string) string {
+	line, rest, ok := strings.Cut(text, ": field ")
+	if key, _, found := strings.Cut(rest, " not found in type "); ok && found {
+		return line + ": there is no key " + key
+	}
+	return text
 }
 
 // place notes the line of each rule, for messages.

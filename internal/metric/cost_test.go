@@ -13,7 +13,7 @@ func TestReadCostsRefuses(t *testing.T) {
 		"no price":        {"currency: EUR\nrules: [{match: {runner: 1}}]", "line 2: rule 1 has no per_minute"},
 		"negative":        {"currency: EUR\nrules: [{per_minute: 1}, {per_minute: -1}]", "line 2: per_minute of rule 2 is -1"},
 		"infinite":        {"currency: EUR\nrules:\n  - per_minute: 1\n  - per_minute: .inf", "line 4: per_minute of rule 2"},
-		"unknown key":     {"currency: EUR\nrules:\n  - {per_hour: 1}", "line 3"},
+		"unknown key":     {"currency: EUR\nrules:\n  - {per_hour: 1}", "line 3: there is no key per_hour."},
 		"unknown match":   {"currency: EUR\nrules:\n  - {match: {tag: gpu}, per_minute: 1}", "line 3"},
 		"runner no id":    {"currency: EUR\nrules: [{match: {runner: big}, per_minute: 1}]", `line 2: runner of rule 1 is "big"`},
 		"a list of lists": {"currency: EUR\nrules: [{match: {group: [[a]]}, per_minute: 1}]", "line 2"},

@@ -54,7 +54,7 @@ A row may have several groups, services, owners and runner tags: it counts under
 
 ## Prices
 
-` + "`cost` reads `costs.yaml` in the data directory when weir starts" + `. The first rule that fits an attempt prices it; every condition of a match has to
+` + "`cost` reads `costs.yaml` in the data directory. A running server sees within fifteen seconds that it has changed, or at once on a SIGHUP; one that is wrong is told by `weir status` and in the log, and the prices before it stay in force" + `. The first rule that fits an attempt prices it; every condition of a match has to
 hold, and of a list one element.
 
 ` + "```yaml" + `

@@ -29,6 +29,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/weirhq/weir/internal/ci"
@@ -46,7 +47,7 @@ type Config struct {
 type Engine struct {
 	store   *store.Store
 	now     func() time.Time
-	costs   *Costs
+	costs   atomic.Pointer[Costs]
 	files   fs.FS
 	metrics []defined
 }
@@ -89,7 +90,8 @@ func newEngine(c Config, list []metric, files fs.FS) (*Engine, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	e := &Engine{store: c.Store, now: c.Now, costs: c.Costs, files: files}
+	e := &Engine{store: c.Store, now: c.Now, files: files}
+	e.costs.Store(c.Costs)
 	for _, m := range list {
 		d, text, err := readMetric(files, m)
 		if err != nil {
@@ -103,6 +105,10 @@ func newEngine(c Config, list []metric, files fs.FS) (*Engine, error) {
 	}
 	return e, nil
 }
+
+// SetCosts puts other prices in force, for questions that come from now on.
+// nil: nothing has a price.
+func (e *Engine) SetCosts(c *Costs) { e.costs.Store(c) }
 
 // Definitions gives what every metric means, in the order in which a reader
 // meets them. The slice is the caller's.
@@ -182,8 +188,8 @@ func (e *Engine) Answer(ctx context.Context, query Query) (Table, error) {
 			return err
 		}
 		t.SQL, t.Rows, t.Facts, t.Columns = result.sql, result.rows, result.facts, columnsOf(m.unit, t.By, result)
-		if e.costs != nil && slices.ContainsFunc(t.Columns, func(c Column) bool { return c.Unit == "money" }) {
-			t.Currency = e.costs.Currency
+		if q.costs != nil && slices.ContainsFunc(t.Columns, func(c Column) bool { return c.Unit == "money" }) {
+			t.Currency = q.costs.Currency
 		}
 		t.Measured = result.measured
 		if result.coarse {
@@ -203,7 +209,7 @@ func (e *Engine) Answer(ctx context.Context, query Query) (Table, error) {
 // read reads a question and refuses what does not fit the metric.
 func (e *Engine) read(m defined, query Query) (*question, error) {
 	q := &question{
-		metric: m.metric, text: m.text, measured: m.measured, now: e.now().UTC().Truncate(time.Microsecond), costs: e.costs, others: e.named,
+		metric: m.metric, text: m.text, measured: m.measured, now: e.now().UTC().Truncate(time.Microsecond), costs: e.costs.Load(), others: e.named,
 	}
 	var err error
 	if q.window, err = readWindow(query.From, query.To, query.TZ, q.now); err != nil {

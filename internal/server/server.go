@@ -78,6 +78,7 @@ type Server struct {
 	control  *control.Control
 	engine   *engine
 	hooks    *hooks
+	prices   *prices
 	handler  http.Handler
 	listener net.Listener
 	told     announcement
@@ -136,12 +137,12 @@ func Open(ctx context.Context, cfg Config) (_ *Server, err error) {
 		return nil, err
 	}
 	s.told = announcement{Address: "http://" + s.listener.Addr().String(), Token: rand.Text() + rand.Text(), PID: os.Getpid()}
-	metrics, err := openMetrics(s.dataDir, s.store, cfg.Now)
-	if err != nil {
+	refusals := api.NewRefusals(cfg.Log)
+	if s.prices, err = openMetrics(s.dataDir, s.store, cfg.Now, refusals); err != nil {
 		return nil, err
 	}
 	s.handler = s.routes(api.New(api.Config{
-		Log: cfg.Log, Store: s.store, Control: s.control, Engine: s.engine, Metrics: metrics, Version: version,
+		Log: cfg.Log, Store: s.store, Control: s.control, Engine: s.engine, Metrics: s.prices.engine, Refusals: refusals, Version: version,
 		PID: s.told.PID, TempDir: s.dataDir, Now: cfg.Now,
 	}))
 	return s, nil
@@ -255,6 +256,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	})
 	group.Go(func() error { s.engine.keepMapped(serving); return nil })
 	group.Go(func() error { s.engine.keepMeasured(serving); return nil })
+	group.Go(func() error { s.prices.keep(serving); return nil })
 	if s.engine.poller != nil {
 		group.Go(func() error { return s.engine.poller.run(serving) })
 	}
