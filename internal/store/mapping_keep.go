@@ -29,7 +29,7 @@ func (m *mapping) keep(ctx context.Context) error {
 		`DELETE FROM pipeline_services WHERE ` + scoped("pipeline_services") + ` AND NOT EXISTS (SELECT 1 FROM map_member m JOIN map_yield n ON n.kind_id = m.kind_id
 			WHERE m.instance_id = pipeline_services.instance_id AND m.pipeline_id = pipeline_services.pipeline_id
 			AND n.service_id = pipeline_services.service_id AND n.rule_id = pipeline_services.rule_id)`,
-		// What is left is as it must be; what is not there is missing.
+		// What is left is as it must be; what is not there is missing. DuckDB has no key that would refuse a pair that comes twice.
 		`INSERT INTO pipeline_services (instance_id, pipeline_id, service_id, rule_id)
 			SELECT m.instance_id, m.pipeline_id, n.service_id, n.rule_id FROM map_member m JOIN map_yield n ON n.kind_id = m.kind_id
 			WHERE NOT EXISTS (SELECT 1 FROM pipeline_services o WHERE o.instance_id = m.instance_id AND o.pipeline_id = m.pipeline_id AND o.service_id = n.service_id)`,

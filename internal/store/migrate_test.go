@@ -287,3 +287,45 @@ func TestLocked(t *testing.T) {
 		t.Errorf("%v: %s", err, out)
 	}
 }
+
+// TestPipelineServicesLoseTheirKey: what a database of an older version has
+// mapped is there afterwards, described as before.
+func TestPipelineServicesLoseTheirKey(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "weir.duckdb")
+	e, err := openDuckDB(t.Context(), Config{Log: slog.New(slog.DiscardHandler), Database: path, MemoryLimit: "1GB", Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Store{log: slog.New(slog.DiscardHandler), engine: e}
+	t.Cleanup(func() { s.Close() })
+	list, err := loadMigrations(migrations, "duckdb")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const before = 7
+	for _, m := range list[:before] {
+		err := e.write(t.Context(), func(w writer) error {
+			if _, err := prepareVersions(t.Context(), w, e.dialect()); err != nil {
+				return err
+			}
+			return step(t.Context(), w, m)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	execAs(t, s, "INSERT INTO pipeline_services (instance_id, pipeline_id, service_id, rule_id) VALUES (1, 9, 1, 2), (1, 8, 2, NULL), (2, 8, 1, 3)")
+	if err := s.migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got := texts(t, s, "SELECT instance_id || ' ' || pipeline_id || ' ' || service_id || ' ' || coalesce(CAST(rule_id AS VARCHAR), 'null') FROM pipeline_services")
+	if diff := cmp.Diff([]string{"1 8 2 null", "1 9 1 2", "2 8 1 3"}, got); diff != "" {
+		t.Errorf("mapped (-want +got):\n%s", diff)
+	}
+	if got := texts(t, s, "SELECT comment FROM duckdb_tables() WHERE table_name = 'pipeline_services'"); len(got) != 1 || got[0] == "" {
+		t.Errorf("comment %q", got)
+	}
+	if keys := texts(t, s, "SELECT constraint_type FROM duckdb_constraints() WHERE table_name = 'pipeline_services' AND constraint_type <> 'NOT NULL'"); len(keys) != 0 {
+		t.Errorf("keys are left: %q", keys)
+	}
+}

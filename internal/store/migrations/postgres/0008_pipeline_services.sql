@@ -1,0 +1,1 @@
+-- Here the key stays: PostgreSQL is not slower for it (duckdb/0008_pipeline_services.sql).
