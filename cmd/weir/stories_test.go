@@ -31,7 +31,8 @@ func TestDemoCommandsFindItsStories(t *testing.T) {
 	var demo struct {
 		Commands []demoCommand `json:"commands"`
 	}
-	if err := json.Unmarshal(run("demo", "--once", "--data", t.TempDir()), &demo); err != nil {
+	dir := t.TempDir()
+	if err := json.Unmarshal(run("demo", "--once", "--data", dir), &demo); err != nil {
 		t.Fatal(err)
 	}
 	stories := gitlabtest.Demo(begin, demoSeed).Stories
@@ -104,6 +105,26 @@ func TestDemoCommandsFindItsStories(t *testing.T) {
 	for _, row := range rows["queue"][1:] {
 		if row["waited_minutes"].(float64) > rows["queue"][0]["waited_minutes"].(float64)/10 {
 			t.Errorf("jobs wait for %v nearly as long: %v", row["description"], row)
+		}
+	}
+	// Deployments of both kinds reach production: what GitLab recorded, and what
+	// only a rule finds.
+	deploys := map[any]float64{}
+	for _, row := range rows["dora --by service"] {
+		deploys[row["service"]] = row["n"].(float64)
+	}
+	var sources []map[string]any
+	if err := json.Unmarshal(run("query", "--data", dir, `select s.identifier as service, string_agg(distinct d.source, ',') as sources
+		from deployments d join services s on s.id = d.service_id where d.tier = 'production' group by 1`), &sources); err != nil {
+		t.Fatal(err)
+	}
+	found := map[any]any{}
+	for _, row := range sources {
+		found[row["service"]] = row["sources"]
+	}
+	for service, source := range map[string]string{"ledger": "gitlab", "checkout": "gitlab", "web": "gitlab", "gateway": "rule", "search": "rule"} {
+		if found[service] != source || deploys[service] < 20 {
+			t.Errorf("weir dora counts %v deployments of %s, of source %v; want dozens of %s", deploys[service], service, found[service], source)
 		}
 	}
 	// What flaky jobs did: the attempts say it.

@@ -74,6 +74,7 @@ type demoJob struct {
 	manual      bool
 	allowed     bool // allow_failure
 	coverage    float64
+	environment string // where GitLab records it as a deployment; "": only a rule could tell
 }
 
 func (d *demo) staff() {
@@ -98,17 +99,22 @@ func (d *demo) projects() []demoProject {
 	unit := demoJob{name: "unit", stage: "test", took: minutes(3), fails: 0.04, coverage: 78}
 	deploy := demoJob{name: "deploy production", stage: "deploy", took: minutes(2.2), fails: 0.02, mainOnly: true}
 	staging := demoJob{name: "deploy staging", stage: "staging", took: minutes(1.5), fails: 0.02, mainOnly: true}
+	// Some teams tell GitLab what they deploy, others have the job alone.
+	recorded := func(job demoJob, environment string) demoJob {
+		job.environment = environment
+		return job
+	}
 	audit := demoJob{name: "audit", stage: "test", took: minutes(0.9), fails: 0.15, allowed: true}
 	list := []demoProject{
-		{path: "northwind/payments/ledger", perDay: 6, topics: []string{"go", "tier-1"}, jobs: []demoJob{build, lint, unit, {name: "integration", stage: "test", took: minutes(6)}, staging, deploy}},
-		{path: "northwind/payments/checkout-api", perDay: 7, topics: []string{"go", "tier-1"}, jobs: []demoJob{build, lint, unit, audit, staging, deploy}},
+		{path: "northwind/payments/ledger", perDay: 6, topics: []string{"go", "tier-1"}, jobs: []demoJob{build, lint, unit, {name: "integration", stage: "test", took: minutes(6)}, recorded(staging, "staging"), recorded(deploy, "production")}},
+		{path: "northwind/payments/checkout-api", perDay: 7, topics: []string{"go", "tier-1"}, jobs: []demoJob{build, lint, unit, audit, recorded(staging, "eu/staging"), recorded(deploy, "eu/production")}},
 		{path: "northwind/payments/vault", perDay: 2, jobs: []demoJob{build, unit}},
 		{path: "northwind/storefront/web", perDay: 7, topics: []string{"typescript"}, jobs: []demoJob{
 			build, lint, unit,
 			{name: "e2e 1/3", stage: "e2e", took: minutes(21), fails: 0.04},
 			{name: "e2e 2/3", stage: "e2e", took: minutes(26), fails: 0.04},
 			{name: "e2e 3/3", stage: "e2e", took: minutes(23), fails: 0.04},
-			{name: "deploy production", stage: "deploy", took: minutes(3), mainOnly: true, manual: true},
+			{name: "deploy production", stage: "deploy", took: minutes(3), mainOnly: true, manual: true, environment: "production"},
 		}},
 		{path: "northwind/storefront/mobile", perDay: 4, topics: []string{"kotlin"}, jobs: []demoJob{
 			{name: "build: [android, release]", stage: "build", took: minutes(9), fails: 0.03}, {name: "build: [ios, release]", stage: "build", took: minutes(11), fails: 0.05}, unit,
@@ -201,7 +207,7 @@ func (d *demo) run(p *Project, dp demoProject, spec PipelineSpec) {
 		if dj.mainOnly && !onMain {
 			continue
 		}
-		js := JobSpec{Name: dj.name, Stage: dj.stage, AllowFailure: dj.allowed, Took: d.around(dj.took), Wait: d.around(6 * time.Second), Runner: d.linux[d.IntN(len(d.linux))], Tags: []string{"linux"}}
+		js := JobSpec{Name: dj.name, Stage: dj.stage, AllowFailure: dj.allowed, Environment: dj.environment, Took: d.around(dj.took), Wait: d.around(6 * time.Second), Runner: d.linux[d.IntN(len(d.linux))], Tags: []string{"linux"}}
 		if dj.stage != stage {
 			stage, ready = dj.stage, ends
 		}
