@@ -29,12 +29,18 @@ const doorPause = 50 * time.Millisecond
 
 // withClient opens the door, runs f and closes the door again.
 func (p *program) withClient(ctx context.Context, f func(context.Context, *api.Client) error) error {
-	return p.withDoor(ctx, nil, func(ctx context.Context, client *api.Client, _ bool) error { return f(ctx, client) })
+	return p.withDoor(ctx, ownServer{}, func(ctx context.Context, client *api.Client, _ bool) error { return f(ctx, client) })
 }
 
-// withDoor is withClient for a command that, when it opens a server of its own,
-// wants that to poll. f is told whether the server is the command's own.
-func (p *program) withDoor(ctx context.Context, poll *server.Poll, f func(ctx context.Context, client *api.Client, own bool) error) error {
+// ownServer is what a command wants of a server that it has to open itself.
+type ownServer struct {
+	poll    *server.Poll // nil: it imports only when asked to
+	threads int          // see server.Config; 0: one a CPU
+}
+
+// withDoor is withClient for a command that wants something of a server of its
+// own. f is told whether the server is that.
+func (p *program) withDoor(ctx context.Context, own ownServer, f func(ctx context.Context, client *api.Client, own bool) error) error {
 	dir, err := p.settings.dataDir()
 	if err != nil {
 		return err
@@ -52,7 +58,7 @@ func (p *program) withDoor(ctx context.Context, poll *server.Poll, f func(ctx co
 		case !errors.Is(err, server.ErrNotRunning):
 			return err
 		}
-		srv, err := p.openServer(ctx, dir, "", poll)
+		srv, err := p.openServer(ctx, dir, "", own)
 		switch {
 		case err == nil:
 			return p.withServer(ctx, srv, func(ctx context.Context, client *api.Client) error { return f(ctx, client, true) })
@@ -75,8 +81,8 @@ func unreached(err error) bool {
 }
 
 // openServer opens a server on the data directory; listen "" is a free port on
-// loopback, poll nil is one that imports only when asked to.
-func (p *program) openServer(ctx context.Context, dir, listen string, poll *server.Poll) (*server.Server, error) {
+// loopback.
+func (p *program) openServer(ctx context.Context, dir, listen string, own ownServer) (*server.Server, error) {
 	quiet, err := p.quietHours()
 	if err != nil {
 		return nil, err
@@ -89,7 +95,8 @@ func (p *program) openServer(ctx context.Context, dir, listen string, poll *serv
 		Listen:        listen,
 		SecretKeyFile: p.settings.value("secret-key-file"),
 		Version:       buildVersion().Version,
-		Poll:          poll,
+		Poll:          own.poll,
+		Threads:       own.threads,
 		Now:           p.now,
 	})
 }

@@ -79,7 +79,7 @@ func (p *program) serve(ctx context.Context, listen string) error {
 	case !errors.Is(err, server.ErrNotRunning):
 		return err
 	}
-	srv, err := p.openServer(ctx, dir, listen, poll)
+	srv, err := p.openServer(ctx, dir, listen, ownServer{poll: poll})
 	if err != nil {
 		return err
 	}

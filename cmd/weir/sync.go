@@ -61,7 +61,7 @@ read is listed, and what it read is kept.`,
 		if watch {
 			return p.watch(cmd.Context(), r)
 		}
-		return p.withClient(cmd.Context(), func(ctx context.Context, client *api.Client) error {
+		return p.withDoor(cmd.Context(), ownServer{threads: importThreads}, func(ctx context.Context, client *api.Client, _ bool) error {
 			if dryRun {
 				return p.dryRun(ctx, client, r)
 			}
@@ -70,6 +70,12 @@ read is listed, and what it read is kept.`,
 	}
 	return cmd
 }
+
+// importThreads is how many threads DuckDB has in a process that only imports.
+// With more, the one that writes waits actively for the others after each of
+// its many small statements, on a processor that decoding could have
+// (doc/decisions/0020).
+const importThreads = 1
 
 // sync imports once, from every connection asked for, and tells how it went.
 // What failed has been told when it gives an exit.

@@ -44,7 +44,7 @@ func (p *program) watch(ctx context.Context, r api.SyncRequest) error {
 	poll.Connections = r.Connections
 	passing := time.Now().Add(lockPatience)
 	for {
-		err := p.withDoor(ctx, poll, func(ctx context.Context, client *api.Client, own bool) error {
+		err := p.withDoor(ctx, ownServer{poll: poll}, func(ctx context.Context, client *api.Client, own bool) error {
 			if err := p.watchable(ctx, client, r.Connections); err != nil {
 				return err
 			}

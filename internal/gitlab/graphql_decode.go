@@ -73,11 +73,13 @@ func (r *scannedRun) scan(s *scanner) error {
 			if isNull, err := s.null(); isNull || err != nil {
 				return err
 			}
-			r.jobs = new(connection)
-			return r.jobs.scan(s, func() error {
-				r.Jobs = append(r.Jobs, RunJob{})
-				return r.Jobs[len(r.Jobs)-1].scan(s)
+			r.jobs, s.jobs = new(connection), s.jobs[:0]
+			err := r.jobs.scan(s, func() error {
+				s.jobs = append(s.jobs, RunJob{})
+				return s.jobs[len(s.jobs)-1].scan(s)
 			})
+			r.Jobs = append([]RunJob(nil), s.jobs...)
+			return err
 		}
 		return s.skip()
 	})

@@ -19,6 +19,7 @@ type scanner struct {
 	at    int
 	depth int
 	words map[string]string // see word
+	jobs  []RunJob          // of one pipeline, while they are read: how many come is not known
 }
 
 // scanError is JSON that cannot be read as what it should be.

@@ -3,6 +3,7 @@ package importer
 import (
 	"context"
 
+	"github.com/weirhq/weir/internal/ci"
 	"github.com/weirhq/weir/internal/store"
 )
 
@@ -48,19 +49,26 @@ func (c *committer) serve(ctx context.Context) {
 	ctx = context.WithoutCancel(ctx)
 	for first := range c.requests {
 		turn := []commitRequest{first}
-		batch := first.batch
+		jobs := len(first.batch.Jobs)
 	gather:
-		for len(batch.Jobs) < maxJobsACommit {
+		for jobs < maxJobsACommit {
 			select {
 			case r, ok := <-c.requests:
 				if !ok {
 					break gather
 				}
-				join(&batch, r.batch)
+				jobs += len(r.batch.Jobs)
 				turn = append(turn, r)
 			default:
 				break gather
 			}
+		}
+		batch := first.batch
+		if len(turn) > 1 {
+			batch.Jobs = append(make([]ci.Job, 0, jobs), batch.Jobs...) // the room beyond is the visit's
+		}
+		for _, r := range turn[1:] {
+			join(&batch, r.batch)
 		}
 		c.turns++
 		c.watch(c.turns, false)

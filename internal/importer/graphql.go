@@ -205,7 +205,7 @@ func (v *visit) bundleOf(ctx context.Context, run readRun, item gitlab.PipelineL
 		}
 		jobs, next = append(jobs, more...), after
 	}
-	b := bundle{id: ci.PipelineID(run.ID)}
+	b := bundle{id: ci.PipelineID(run.ID), jobs: make([]ci.Job, 0, len(jobs))}
 	p := convertRun(v.project, run.Run, item, run.askedAt)
 	if user, ok := run.User.Get(); ok {
 		b.users = append(b.users, convertUser(v.project.InstanceID, user, run.askedAt))

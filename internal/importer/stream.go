@@ -23,7 +23,7 @@ const (
 	// or wait to be written: memory, not load, which is the governor's matter.
 	pipelinesInFlight = 64
 	// A commit is worth its cost from here on; a slow GitLab gets one a second.
-	pipelinesACommit = 200
+	pipelinesACommit = 400
 	jobsACommit      = 4_000
 	commitEvery      = time.Second
 	// faultsInARow is how many pipelines of a project may fail one after the
@@ -146,6 +146,9 @@ func (v *visit) needed(ctx context.Context, items []gitlab.PipelineListItem) ([]
 }
 
 func (v *visit) versions(ctx context.Context, items []gitlab.PipelineListItem) (map[ci.PipelineID]store.Version, error) {
+	if v.first {
+		return nil, nil
+	}
 	ids := make([]ci.PipelineID, len(items))
 	for i, item := range items {
 		ids[i] = ci.PipelineID(item.ID)
@@ -181,7 +184,8 @@ func (v *visit) land(ctx context.Context, slots <-chan *slot, passed func(gitlab
 			err = v.commit(batch) // what was merely passed is written with the turn's end
 		}
 		v.run.progress.pipelines(len(batch.Pipelines) + skipped)
-		batch, skipped, last = store.Batch{}, 0, time.Now()
+		clear(batch.Jobs) // on disk: the next ones take their room
+		batch, skipped, last = store.Batch{Jobs: batch.Jobs[:0]}, 0, time.Now()
 		return err
 	}
 	for s := range slots {

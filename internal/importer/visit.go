@@ -20,6 +20,7 @@ type visit struct {
 	prior   ci.ProjectSync
 	cursor  cursor
 	since   time.Time // the horizon
+	first   bool      // nobody has read this project before: none of its pipelines is known
 	still   still     // what need not be asked again
 
 	client                  *gitlab.Client // counts into spent
@@ -51,7 +52,7 @@ func newVisit(r *run, project ci.Project, prior ci.ProjectSync, since time.Time)
 		return nil, err
 	}
 	v := &visit{
-		run: r, project: project, prior: prior, cursor: c, since: since,
+		run: r, project: project, prior: prior, cursor: c, since: since, first: prior.ProjectID == 0,
 		followed: make(map[ci.PipelineID]bool), fetched: make(map[ci.PipelineID]bool),
 		deployRead: make(map[int64]seen[gitlab.Deployment]),
 	}

@@ -52,6 +52,9 @@ type Config struct {
 	// Database is the path of the DuckDB file, or the URL of a PostgreSQL; "":
 	// DataDir/weir.duckdb.
 	Database string
+	// Threads bounds the threads with which DuckDB works on one statement, as
+	// store.Config does. 0: one a CPU.
+	Threads int
 	// Listen is an address on loopback; "": 127.0.0.1:0, a free port.
 	Listen string
 	// SecretKeyFile holds the key that seals tokens; "": DataDir/secret.key.
@@ -107,7 +110,7 @@ func Open(ctx context.Context, cfg Config) (_ *Server, err error) {
 			err = errors.Join(err, s.Close())
 		}
 	}()
-	s.store, err = store.Open(ctx, store.Config{Log: cfg.Log, Database: cmp.Or(cfg.Database, filepath.Join(s.dataDir, databaseFile))})
+	s.store, err = store.Open(ctx, store.Config{Log: cfg.Log, Database: cmp.Or(cfg.Database, filepath.Join(s.dataDir, databaseFile)), Threads: cfg.Threads})
 	if err != nil {
 		return nil, err
 	}

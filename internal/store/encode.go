@@ -56,8 +56,11 @@ func encode[T any](t *Table, rows []T) ([][]any, error) {
 	return out, nil
 }
 
+var timeType = reflect.TypeFor[time.Time]()
+
 // encodeValue gives nil, bool, int64, float64, string, time.Time (UTC, whole
-// microseconds), []string, or a string of JSON for a map.
+// microseconds), []string, or a string of JSON for a map. v is addressable, or a
+// pointer.
 func encodeValue(v reflect.Value) (any, error) {
 	if v.Kind() == reflect.Pointer {
 		if v.IsNil() {
@@ -65,8 +68,8 @@ func encodeValue(v reflect.Value) (any, error) {
 		}
 		v = v.Elem()
 	}
-	if t, ok := v.Interface().(time.Time); ok {
-		return t.UTC().Truncate(time.Microsecond), nil
+	if v.Type() == timeType {
+		return v.Addr().Interface().(*time.Time).UTC().Truncate(time.Microsecond), nil
 	}
 	switch v.Kind() {
 	case reflect.Bool:

@@ -13,9 +13,16 @@ import (
 // comes with each of his jobs) are folded first, to the one asked for last.
 // The rows of a layer are ordered by key, so that two writers lock in one order.
 func layers(t *Table, rows [][]any) [][][]any {
+	if len(rows) == 0 {
+		return nil
+	}
 	keys := columnIndexes(t, func(c *Column) bool { return c.Key })
+	rows = slices.Clone(rows)
+	slices.SortStableFunc(rows, func(a, b []any) int { return compareKeys(a, b, keys) })
+	if distinct(rows, keys) {
+		return [][][]any{rows} // nearly always
+	}
 	asked := slices.Index(t.ColumnNames(), "synced_at")
-
 	byKey := make(map[string][][]any, len(rows))
 	for _, row := range rows {
 		k := textOf(row, keys)
@@ -34,6 +41,16 @@ func layers(t *Table, rows [][]any) [][][]any {
 		slices.SortFunc(layer, func(a, b []any) int { return compareKeys(a, b, keys) })
 	}
 	return out
+}
+
+// distinct says whether no key is twice among rows that are ordered by keys.
+func distinct(rows [][]any, keys []int) bool {
+	for i := range rows {
+		if i > 0 && compareKeys(rows[i-1], rows[i], keys) == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // fold adds a row to the rows of its key.
