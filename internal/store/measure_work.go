@@ -93,14 +93,25 @@ func (m *measuring) work(ctx context.Context, limit int) error {
 	const attempted = "j.kind = 'build' AND j.status IN ('success', 'failed') AND j.created_at IS NOT NULL" // the population of flaky_jobs
 	reasons := quoteTexts(append(ci.FailureReasons(ci.FailureCode), ci.FailureReasons(ci.FailureTimeout)...))
 	filled := strings.NewReplacer("{day}", utcDay("j.created_at"), "{attempts}", "fresh_job j WHERE "+attempted, "{attempted}", attempted, "{reasons}", reasons)
-	const ofFresh = " WHERE EXISTS (SELECT 1 FROM fresh_pipeline f WHERE f.instance_id = %[1]s.instance_id AND f.pipeline_id = %[1]s.pipeline_id)"
+	if err := m.step(ctx, "fresh_pipeline", fmt.Sprintf(freshPipelines, limit)); err != nil {
+		return err
+	}
+	if err := m.step(ctx, "", freshUpstream); err != nil {
+		return err
+	}
+	between, err := m.between(ctx)
+	if err != nil {
+		return err
+	}
+	ofFresh := func(table string) string {
+		return " WHERE " + table + ".pipeline_id " + between +
+			" AND EXISTS (SELECT 1 FROM fresh_pipeline f WHERE f.instance_id = " + table + ".instance_id AND f.pipeline_id = " + table + ".pipeline_id)"
+	}
 	for _, step := range []struct{ name, sql string }{
-		{"fresh_pipeline", fmt.Sprintf(freshPipelines, limit)},
-		{"", freshUpstream},
-		{"fresh_day", "SELECT DISTINCT day FROM measure_attempts" + fmt.Sprintf(ofFresh, "measure_attempts")},
-		{"", "DELETE FROM measure_attempts" + fmt.Sprintf(ofFresh, "measure_attempts")},
-		{"", "DELETE FROM measure_paths" + fmt.Sprintf(ofFresh, "measure_paths")},
-		{"fresh_job", freshJobs},
+		{"fresh_day", "SELECT DISTINCT day FROM measure_attempts" + ofFresh("measure_attempts")},
+		{"", "DELETE FROM measure_attempts" + ofFresh("measure_attempts")},
+		{"", "DELETE FROM measure_paths" + ofFresh("measure_paths")},
+		{"fresh_job", freshJobs + " WHERE j.pipeline_id " + between},
 		{"fresh_commit", freshCommits},
 		{"fresh_downstream", freshDownstream},
 		{"fresh_shared", freshShared},
@@ -120,7 +131,7 @@ func (m *measuring) work(ctx context.Context, limit int) error {
 		return err
 	}
 	for _, statement := range []string{
-		"DELETE FROM measure_dirty" + fmt.Sprintf(ofFresh, "measure_dirty"),
+		"DELETE FROM measure_dirty" + ofFresh("measure_dirty"),
 		"DROP TABLE fresh_pipeline", "DROP TABLE fresh_day", "DROP TABLE fresh_job", "DROP TABLE fresh_commit", "DROP TABLE fresh_downstream", "DROP TABLE fresh_shared", "DROP TABLE fresh_twice",
 	} {
 		if err := m.step(ctx, "", statement); err != nil {
@@ -128,6 +139,18 @@ func (m *measuring) work(ctx context.Context, limit int) error {
 		}
 	}
 	return nil
+}
+
+// between gives the condition that an id lies among those of the fresh pipelines.
+// Ids grow with time, and DuckDB skips what lies outside of a range that is
+// written down: of ten million rows all but a few hundred thousand.
+func (m *measuring) between(ctx context.Context) (string, error) {
+	condition := ""
+	err := eachRow(ctx, m.w, "SELECT coalesce(min(pipeline_id), 0), coalesce(max(pipeline_id), 0) FROM fresh_pipeline", nil, func(row []any) error {
+		condition = fmt.Sprintf("BETWEEN %d AND %d", row[0], row[1])
+		return nil
+	})
+	return condition, err
 }
 
 // step runs a statement, whose rows become a temporary table where that has a name.

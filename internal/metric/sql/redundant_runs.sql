@@ -8,20 +8,29 @@
 WITH runs AS (
 /*runs*/
 ), line AS (
-  SELECT p.instance_id, p.id, p.project_id, p.ref, p.source, p.created_at,
-         p.sha <> lag(p.sha) OVER (PARTITION BY p.instance_id, p.project_id, p.ref, p.source ORDER BY p.created_at, p.id) AS moved
+  SELECT p.instance_id, p.id, p.project_id, p.ref, p.source, p.sha, p.created_at, p.finished_at,
+         lead(p.created_at) OVER next_run AS next_at, lead(p.sha) OVER next_run AS next_sha
   FROM pipelines p
   WHERE /*own*/p.created_at >= :from AND p.sha IS NOT NULL
-), later AS (
-  SELECT instance_id, id,
-         min(CASE WHEN moved THEN created_at END) OVER (PARTITION BY instance_id, project_id, ref, source ORDER BY created_at, id
-           ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS overtaken_at
-  FROM line
+  WINDOW next_run AS (PARTITION BY p.instance_id, p.project_id, p.ref, p.source ORDER BY p.created_at, p.id)
+), beside AS (
+  SELECT * FROM line WHERE next_at < finished_at
+), overtaken AS (
+  SELECT instance_id, id, next_at AS overtaken_at FROM beside WHERE next_sha <> sha
+  UNION ALL
+  -- The next one ran on the same commit: one after it may not have.
+  SELECT b.instance_id, b.id, min(l.created_at)
+  FROM beside b
+  JOIN line l ON l.instance_id = b.instance_id AND l.project_id = b.project_id AND l.ref IS NOT DISTINCT FROM b.ref
+    AND l.source IS NOT DISTINCT FROM b.source AND l.created_at >= b.next_at AND l.created_at < b.finished_at AND l.sha <> b.sha
+    AND (l.created_at > b.created_at OR l.id > b.id)
+  WHERE b.next_sha = b.sha
+  GROUP BY b.instance_id, b.id
 ), redundant AS (
-  SELECT r.*, l.overtaken_at
+  SELECT /*by*/r.instance_id, r.id, r.time_precision, o.overtaken_at
   FROM runs r
-  JOIN later l ON l.instance_id = r.instance_id AND l.id = r.id
-  WHERE r.status IN ('success', 'failed') AND l.overtaken_at < r.finished_at
+  JOIN overtaken o ON o.instance_id = r.instance_id AND o.id = r.id
+  WHERE r.status IN ('success', 'failed')
 ), lost AS (
   SELECT j.instance_id, j.pipeline_id, bool_or(j.time_precision = 's') AS coarse,
          sum(seconds(j.finished_at, greatest(j.started_at, r.overtaken_at))) AS seconds
