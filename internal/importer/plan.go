@@ -42,14 +42,17 @@ func (r *run) plannedFirst() string {
 
 // choosePlan settles by which plan the run fetches, with one request at most. A
 // wish that GitLab cannot fulfil is recorded with the reason; nothing is missing
-// for it.
-func (r *run) choosePlan(ctx context.Context) {
+// for it. Its error is that of a run that was stopped meanwhile: that says
+// nothing of GitLab, and no plan was chosen.
+func (r *run) choosePlan(ctx context.Context) error {
 	r.sync.Plan = r.options.Plan
 	if r.options.Plan == PlanDocumented {
-		return
+		return nil
 	}
 	_, err := r.source.Client.GraphQLLimits(ctx)
 	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
 	case err == nil:
 		r.bulkSize = newBulkSize()
 		if r.options.Plan == PlanAuto {
@@ -63,6 +66,7 @@ func (r *run) choosePlan(ctx context.Context) {
 		r.fellBack(nil, "", err)
 	}
 	r.log.Info("plan chosen", "sync", r.sync.ID, "plan", r.sync.Plan, "asked", r.options.Plan, "graphql", err == nil)
+	return nil
 }
 
 // fellBack says that GraphQL could not be used, and why. Nothing is missing for

@@ -1,9 +1,11 @@
 package importer_test
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"math"
+	"net/http"
 	"slices"
 	"testing"
 
@@ -48,6 +50,24 @@ func TestAutoChooses(t *testing.T) {
 			if _, ok := s.PlanRequests[importer.PlanGraphQL]; ok == (tt.noGraphQL && tt.told) {
 				t.Errorf("plan_requests has %v", s.PlanRequests)
 			}
+		})
+	}
+}
+
+// TestStoppedWhileChoosing: an import that is stopped while GitLab is asked
+// whether it answers GraphQL fell back on nothing.
+func TestStoppedWhileChoosing(t *testing.T) {
+	t.Parallel()
+	for _, plan := range []string{importer.PlanAuto, importer.PlanGraphQL, importer.PlanKeyset} {
+		t.Run(plan, func(t *testing.T) {
+			h := newHarness(t, openDuckDB(t), smallWorld())
+			ctx, cancel := context.WithCancel(t.Context())
+			h.server.EachRequest(func(int, *http.Request) { cancel() })
+			s, err := h.importer.Sync(ctx, h.source, importer.Options{Plan: plan}, nil)
+			if ci.CodeOf(err) != ci.Interrupted || s.State != ci.SyncInterrupted || s.Plan != plan {
+				t.Errorf("state %s, plan %s, error %v; want it interrupted, and the plan %s that was asked for", s.State, s.Plan, err, plan)
+			}
+			h.wantErrors(t, s)
 		})
 	}
 }

@@ -152,7 +152,9 @@ func (r *run) importAll(ctx context.Context) error {
 	}
 	r.progress.phase("discover", 0)
 	if r.source.Kind == KindPipelines {
-		r.choosePlan(ctx)
+		if err := r.choosePlan(ctx); err != nil {
+			return err
+		}
 		r.openBulk()
 	}
 	projects, err := r.discover(ctx)
