@@ -1,12 +1,16 @@
 package bench
 
 import (
+	"bytes"
 	"fmt"
+	"io"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -22,7 +26,7 @@ func BenchmarkImport(b *testing.B) {
 		for _, latency := range []time.Duration{0, 50 * time.Millisecond} {
 			b.Run(fmt.Sprintf("plan=%s/latency=%s", plan, latency), func(b *testing.B) {
 				for range b.N {
-					measure(b, program, plan, latency, gitlabtest.Uniform(10, 1_000, 10))
+					importTwice(b, program, plan, latency, gitlabtest.Uniform(10, 1_000, 10)).report(b)
 				}
 			})
 		}
@@ -31,25 +35,41 @@ func BenchmarkImport(b *testing.B) {
 
 var plans = []string{"documented", "keyset", "graphql"}
 
-// measure imports a world, asks again with nothing new, and reports both.
-func measure(b *testing.B, program, plan string, latency time.Duration, w *gitlabtest.World) {
+// imported is what importing a world took, and asking again with nothing new.
+type imported struct {
+	first, idle            usage
+	requests, idleRequests int
+	idleCounts             int     // of idleRequests: counts of pipelines, which find deletions
+	file                   float64 // bytes of the database
+}
+
+// importTwice imports a world, and asks again.
+func importTwice(b *testing.B, program, plan string, latency time.Duration, w *gitlabtest.World) (m imported) {
 	b.Helper()
 	g := start(b, w)
 	g.server.Latency("", latency)
 	data := b.TempDir()
 	g.weir(b, program, data, "connect", "gitlab-pipelines", "--url", g.url, "--since", "all")
 	g.server.ResetRequests()
-	first := g.weir(b, program, data, "sync", "--plan", plan)
-	imported := g.server.RequestCount()[""]
+	m.first = g.weir(b, program, data, "sync", "--plan", plan)
+	m.requests = g.server.RequestCount()[""]
+	m.file = size(b, filepath.Join(data, "weir.duckdb"))
 	g.server.ResetRequests()
-	idle := g.weir(b, program, data, "sync", "--plan", plan)
-	b.ReportMetric(float64(imported), "requests")
-	b.ReportMetric(first.took.Seconds(), "seconds")
-	b.ReportMetric(first.cpu.Seconds(), "cpu-seconds")
-	b.ReportMetric(first.memory/1e6, "peak-MB")
-	b.ReportMetric(size(b, filepath.Join(data, "weir.duckdb"))/1e6, "file-MB")
-	b.ReportMetric(float64(g.server.RequestCount()[""]), "idle-requests")
-	b.ReportMetric(idle.took.Seconds(), "idle-seconds")
+	g.counted.Store(0)
+	m.idle = g.weir(b, program, data, "sync", "--plan", plan)
+	m.idleRequests, m.idleCounts = g.server.RequestCount()[""], int(g.counted.Load())
+	return m
+}
+
+func (m imported) report(b *testing.B) {
+	b.ReportMetric(float64(m.requests), "requests")
+	b.ReportMetric(m.first.took.Seconds(), "seconds")
+	b.ReportMetric(m.first.cpu.Seconds(), "cpu-seconds")
+	b.ReportMetric(m.first.memory/1e6, "peak-MB")
+	b.ReportMetric(m.file/1e6, "file-MB")
+	b.ReportMetric(float64(m.idleRequests), "idle-requests")
+	b.ReportMetric(m.idle.took.Seconds(), "idle-seconds")
+	b.ReportMetric(m.idle.cpu.Seconds(), "idle-cpu-seconds")
 	b.ReportMetric(0, "ns/op") // seconds says it
 }
 
@@ -60,7 +80,7 @@ func BenchmarkMediumImport(b *testing.B) {
 	for _, plan := range plans {
 		b.Run("plan="+plan, func(b *testing.B) {
 			for range b.N {
-				measure(b, program, plan, 0, gitlabtest.Uniform(100, 100, 8))
+				importTwice(b, program, plan, 0, gitlabtest.Uniform(100, 100, 8)).report(b)
 			}
 		})
 	}
@@ -68,16 +88,35 @@ func BenchmarkMediumImport(b *testing.B) {
 
 // simulated is a simulated GitLab on loopback.
 type simulated struct {
-	server *gitlabtest.Server
-	url    string
+	server  *gitlabtest.Server
+	url     string
+	counted atomic.Int64 // requests of GraphQL that counted pipelines
 }
 
 func start(b *testing.B, w *gitlabtest.World) *simulated {
 	b.Helper()
 	server := gitlabtest.NewServer(w, gitlabtest.WithoutLog())
-	front := httptest.NewServer(server)
+	g := &simulated{server: server}
+	front := httptest.NewServer(http.HandlerFunc(g.serve))
 	b.Cleanup(front.Close)
-	return &simulated{server, front.URL}
+	g.url = front.URL
+	return g
+}
+
+// serve is the simulator's, and looks what GraphQL is asked.
+func (g *simulated) serve(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodPost && r.URL.Path == "/api/graphql" {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		if bytes.Contains(body, []byte(`"operationName":"Counts"`)) {
+			g.counted.Add(1)
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+	}
+	g.server.ServeHTTP(w, r)
 }
 
 // usage is what a run of the program took.
