@@ -96,6 +96,11 @@ func writeTable(ctx context.Context, w writer, l *load) (int64, error) {
 		if err := w.load(ctx, t, rows); err != nil {
 			return 0, err
 		}
+		if t.keyless {
+			if _, err := w.exec(ctx, clearStaged(t)); err != nil {
+				return 0, err
+			}
+		}
 		n, err := w.exec(ctx, upsert(t))
 		if err != nil {
 			return 0, err

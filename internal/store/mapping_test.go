@@ -132,6 +132,25 @@ func TestManyConditions(t *testing.T) {
 	})
 }
 
+// TestLoadMappings: a pair that is loaded again is replaced, on DuckDB without a
+// key that would see to it.
+func TestLoadMappings(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		for _, rows := range [][][]any{
+			{{int64(1), int64(7), int64(2), int64(3)}, {int64(1), int64(8), int64(2), nil}},
+			{{int64(1), int64(8), int64(2), int64(4)}, {int64(2), int64(8), int64(2), int64(5)}, {int64(1), int64(8), int64(2), int64(6)}},
+		} {
+			if err := s.Load(t.Context(), "pipeline_services", rows); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got := texts(t, s, "SELECT instance_id || ' ' || pipeline_id || ' ' || service_id || ' by ' || rule_id FROM pipeline_services")
+		if diff := gocmp.Diff([]string{"1 7 2 by 3", "1 8 2 by 6", "2 8 2 by 5"}, got); diff != "" {
+			t.Errorf("mapped (-want +got):\n%s", diff)
+		}
+	})
+}
+
 // TestReplaceCatalogRefused: when the new rows cannot be made, the old ones stay.
 func TestReplaceCatalogRefused(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {

@@ -26,6 +26,9 @@ type Table struct {
 	Columns []Column
 
 	newest newest // which of two rows of one key is kept
+	// keyless: DuckDB keeps no index of its key, so that no row may be written
+	// whose key is there (migration 0008).
+	keyless bool
 	query  string // of a view: its defining query
 }
 

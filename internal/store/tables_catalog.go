@@ -59,7 +59,7 @@ func catalogTables() []Table {
 			{Name: "source", Type: Text, Meaning: "where it was written: file, ui or api"},
 			{Name: "name", Type: Text, Nullable: true, added: 3, Meaning: "what it is called, for people"},
 		}},
-		{Name: "pipeline_services", Meaning: "A pipeline and a service that it belongs to, with the rule that says so.", newest: newestLast, Columns: []Column{
+		{Name: "pipeline_services", Meaning: "A pipeline and a service that it belongs to, with the rule that says so.", newest: newestLast, keyless: true, Columns: []Column{
 			instanceID(),
 			{Name: "pipeline_id", Type: BigInt, Key: true, Meaning: "the pipeline", References: "pipelines.id"},
 			{Name: "service_id", Type: BigInt, Key: true, Meaning: "the service", References: "services.id"},

@@ -8,8 +8,12 @@ import (
 // The rule by which rows meet, in SQL that both engines run. `stored` is the
 // row in the table, `incoming` the one in the staging table.
 
-// upsert gives the statement that writes t's staging table into t.
+// upsert gives the statement that writes t's staging table into t; of a keyless
+// one clearStaged goes before it.
 func upsert(t *Table) string {
+	if t.keyless {
+		return copyStaged(t)
+	}
 	var set []string
 	for i := range t.Columns {
 		if c := &t.Columns[i]; !c.Key {
@@ -29,13 +33,22 @@ func upsert(t *Table) string {
 // insertStaged is a statement up to what is to be done with rows whose key is
 // there already.
 func insertStaged(t *Table) string {
-	keys := quoteNames(t.Keys())
+	return copyStaged(t) + "\nON CONFLICT (" + quoteNames(t.Keys()) + ") DO "
+}
+
+// copyStaged writes the staged rows, none of whose keys may be there.
+func copyStaged(t *Table) string {
 	var selected []string
 	for i := range t.Columns {
 		selected = append(selected, stagedValue(&t.Columns[i]))
 	}
-	return fmt.Sprintf("INSERT INTO %s (%s)\nSELECT %s FROM %s\nORDER BY %s\nON CONFLICT (%s) DO ",
-		quoteName(t.Name), quoteNames(t.ColumnNames()), strings.Join(selected, ", "), quoteName(stage(t)), keys, keys)
+	return fmt.Sprintf("INSERT INTO %s (%s)\nSELECT %s FROM %s\nORDER BY %s",
+		quoteName(t.Name), quoteNames(t.ColumnNames()), strings.Join(selected, ", "), quoteName(stage(t)), quoteNames(t.Keys()))
+}
+
+// clearStaged takes away the rows that have the keys of staged ones.
+func clearStaged(t *Table) string {
+	return fmt.Sprintf("DELETE FROM %s WHERE EXISTS (SELECT 1 FROM %s s WHERE %s)", quoteName(t.Name), quoteName(stage(t)), sameKey(t, quoteName(t.Name), "s"))
 }
 
 // merged is the value that a column gets when incoming replaces stored.
