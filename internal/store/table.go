@@ -29,7 +29,7 @@ type Table struct {
 	// keyless: DuckDB keeps no index of its key, so that no row may be written
 	// whose key is there (migration 0008).
 	keyless bool
-	query  string // of a view: its defining query
+	query   string // of a view: its defining query
 }
 
 // Column is a column of a published table or view.
