@@ -21,6 +21,9 @@ const insertFrom = 200
 
 func (t *duckTx) insert(ctx context.Context, table *Table, rows [][]any) ([][]any, error) {
 	keys := table.Keys()
+	if len(keys) == 0 { // every row is a new one
+		return nil, t.append(ctx, "", table.Name, table, rows)
+	}
 	if len(rows) < t.insertFrom || len(keys) != 2 || keys[0] != "instance_id" || !plainKeyed(table) {
 		return rows, nil
 	}

@@ -23,14 +23,11 @@ const freshPieces = `SELECT j.instance_id, j.pipeline_id, string_agg(CAST(j.id A
 	LEFT JOIN fresh_downstream d ON d.instance_id = j.instance_id AND d.id = j.downstream_pipeline_id
 	GROUP BY j.instance_id, j.pipeline_id`
 
-// freshPath describes the staging table that becomes rows of measure_paths.
-func freshPath() Table {
-	return Table{Name: "fresh_path", Columns: []Column{
-		number("instance_id"), number("pipeline_id"),
-		{Name: "base_name", Type: Text},
-		{Name: "seconds", Type: Double, Nullable: true},
-		{Name: "gain", Type: BigInt, Nullable: true},
-		{Name: "coarse", Type: Boolean},
+// keptPaths describes measure_paths.
+func keptPaths() Table {
+	return Table{Name: "measure_paths", Columns: []Column{
+		number("instance_id"), number("pipeline_id"), {Name: "base_name", Type: Text}, {Name: "seconds", Type: Double, Nullable: true},
+		{Name: "coarse", Type: Boolean}, {Name: "gain", Type: BigInt, Nullable: true},
 	}}
 }
 
@@ -70,15 +67,18 @@ func (m *measuring) paths(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	t := freshPath()
+	t := keptPaths()
+	if rows, err = m.w.insert(ctx, &t, rows); err != nil || len(rows) == 0 {
+		return err
+	}
 	if _, err := m.w.exec(ctx, m.dialect.createStage(&t)); err != nil {
 		return err
 	}
 	if err := m.w.load(ctx, &t, rows); err != nil {
 		return err
 	}
-	return m.step(ctx, "", `INSERT INTO measure_paths (instance_id, pipeline_id, base_name, seconds, gain, coarse)
-		SELECT instance_id, pipeline_id, base_name, seconds, gain, coarse FROM stage_fresh_path`)
+	columns := quoteNames(t.ColumnNames())
+	return m.step(ctx, "", "INSERT INTO measure_paths ("+columns+") SELECT "+columns+" FROM "+quoteName(stage(&t)))
 }
 
 // pathOf is a pipeline while its path is looked for.
@@ -97,12 +97,12 @@ func (p *pathOf) measure(rows [][]any, instance, id int64, needs map[string][]st
 				return row
 			}
 		}
-		rows = append(rows, []any{instance, id, name, nil, nil, false})
+		rows = append(rows, []any{instance, id, name, nil, false, nil})
 		return rows[len(rows)-1]
 	}
 	for i := range p.pieces {
 		row := of(p.pieces[i].BaseName)
-		row[5] = row[5] == true || p.pieces[i].Coarse
+		row[4] = row[4] == true || p.pieces[i].Coarse
 	}
 	path := ci.CriticalPath(p.pieces, p.stages, needs)
 	for i := range path {
@@ -111,7 +111,7 @@ func (p *pathOf) measure(rows [][]any, instance, id int64, needs map[string][]st
 		row[3] = before + path[i].Exclusive().Seconds()
 	}
 	for name, gained := range ci.PathGains(path, p.pieces, p.stages, needs) {
-		of(name)[4] = gained.Microseconds()
+		of(name)[5] = gained.Microseconds()
 	}
 	return rows
 }

@@ -19,7 +19,6 @@ import (
 //	fresh_twice     the job names of which a pipeline has several attempts
 //	fresh_day       the days of their attempts, before and after
 //	fresh_downstream  what their bridges started
-//	stage_fresh_path  what of their jobs is on a critical path
 
 // utcDay is the SQL of a time's UTC date. Arithmetic on numbers, because DuckDB's
 // on times with zones goes through a calendar.

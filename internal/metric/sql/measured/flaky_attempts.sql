@@ -1,0 +1,47 @@
+WITH tried AS (
+  SELECT j.*
+  FROM jobs j
+  WHERE j.kind = 'build' AND j.status IN ('success', 'failed') AND j.created_at >= :from AND j.created_at < :to
+    AND (j.created_at < :whole_from OR j.created_at >= :whole_to)
+), bridges AS (
+  SELECT instance_id, downstream_pipeline_id, min(name) AS name
+  FROM jobs
+  WHERE kind = 'bridge' AND downstream_pipeline_id IN (SELECT pipeline_id FROM tried)
+  GROUP BY instance_id, downstream_pipeline_id
+), attempts AS (
+  SELECT j.instance_id, j.project_id, p.sha, p.ref_type, b.name AS child, j.name, j.base_name, j.stage, j.pipeline_id, j.created_at, j.id,
+         j.status = 'success' AS passed, j.status = 'failed' AND coalesce(j.failure_reason, '') IN (/*flaky reasons*/) AS broke,
+         j.time_precision = 's' AS coarse
+  FROM tried j
+  LEFT JOIN (SELECT * FROM pipelines WHERE id >= (SELECT min(pipeline_id) FROM tried)) p -- older ones are not looked at
+    ON p.instance_id = j.instance_id AND p.id = j.pipeline_id
+  LEFT JOIN bridges b ON b.instance_id = p.instance_id AND b.downstream_pipeline_id = CASE WHEN p.source = 'parent_pipeline' THEN p.id END
+  UNION ALL
+  SELECT instance_id, project_id, sha, ref_type, child, name, base_name, stage, pipeline_id, created_at, id, passed, broke, coarse
+  FROM measure_attempts
+  WHERE day >= :first_day AND day < :after_day AND NOT alone
+), groups AS (
+  SELECT instance_id, project_id, sha, ref_type, child, name, min(base_name) AS base_name, min(created_at) AS created_at, max(id) AS last_id,
+         (array_agg(stage ORDER BY created_at, id))[1] AS stage, (array_agg(pipeline_id ORDER BY created_at, id))[1] AS pipeline_id,
+         bool_or(passed) AND bool_or(broke) AS flaky, bool_or(coarse) AS coarse
+  FROM attempts
+  GROUP BY instance_id, project_id, sha, ref_type, child, name
+), told AS (
+  SELECT j.*
+  FROM groups j/*filter joins*/
+  WHERE j.flaky/*filters*/
+), shown AS (
+  SELECT t.instance_id, t.project_id, t.name, t.sha, t.created_at AS begun_at, t.last_id, a.child, a.pipeline_id, a.created_at, a.id
+  FROM told t
+  JOIN attempts a ON a.instance_id = t.instance_id AND a.project_id = t.project_id AND a.name = t.name AND a.sha IS NOT DISTINCT FROM t.sha
+   AND a.ref_type IS NOT DISTINCT FROM t.ref_type AND a.child IS NOT DISTINCT FROM t.child
+  ORDER BY t.created_at DESC, t.last_id DESC, t.instance_id, a.created_at, a.id
+  LIMIT :limit
+)
+SELECT s.instance_id AS key_instance, r.full_path AS project, s.name AS job_name, s.sha, p.ref, s.child, s.pipeline_id, s.id AS job_id, j.status,
+       j.failure_reason, j.started_at, j.duration_seconds, j.web_url AS url, j.time_precision = 's' AS coarse
+FROM shown s
+JOIN jobs j ON j.instance_id = s.instance_id AND j.id = s.id
+LEFT JOIN pipelines p ON p.instance_id = s.instance_id AND p.id = s.pipeline_id
+LEFT JOIN projects r ON r.instance_id = s.instance_id AND r.id = s.project_id
+ORDER BY s.begun_at DESC, s.last_id DESC, s.instance_id, s.created_at, s.id
