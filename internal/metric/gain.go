@@ -144,7 +144,7 @@ func (e *Engine) addPoints(ctx context.Context, v *store.View, q *question, r *r
 		return err
 	}
 	points := *q
-	points.by, points.metric, points.text = nil, m.metric, m.text
+	points.by, points.metric, points.text, points.measured = nil, m.metric, m.text, m.measured
 	before, _ := q.window.previous()
 	points.window.From = before.From
 	// Filters that a series does not have (a user, a day) leave the points as
@@ -152,11 +152,14 @@ func (e *Engine) addPoints(ctx context.Context, v *store.View, q *question, r *r
 	points.where = slices.DeleteFunc(slices.Clone(q.where), func(c condition) bool {
 		return !slices.Contains(m.dimensions(), c.dim.name) && c.dim.name != Deleted
 	})
+	if err := points.settleMeasured(ctx, v); err != nil {
+		return err
+	}
 	found, err := e.shifts(ctx, v, &points)
 	if err != nil {
 		return err
 	}
-	r.coarse = r.coarse || found.coarse
+	r.coarse, r.measured = r.coarse || found.coarse, found.measured
 	for i := range r.rows {
 		row := &r.rows[i]
 		since, shaBefore, shaAfter := any(nil), any(nil), any(nil)

@@ -26,8 +26,11 @@ const freshPieces = `SELECT j.instance_id, j.pipeline_id, string_agg(CAST(j.id A
 // keptPaths describes measure_paths.
 func keptPaths() Table {
 	return Table{Name: "measure_paths", Columns: []Column{
-		number("instance_id"), number("pipeline_id"), {Name: "base_name", Type: Text}, {Name: "seconds", Type: Double, Nullable: true},
-		{Name: "coarse", Type: Boolean}, {Name: "gain", Type: BigInt, Nullable: true},
+		number("instance_id"), number("pipeline_id"),
+		{Name: "base_name", Type: Text},
+		{Name: "seconds", Type: Double, Nullable: true},
+		{Name: "coarse", Type: Boolean},
+		{Name: "gain", Type: BigInt, Nullable: true},
 	}}
 }
 
