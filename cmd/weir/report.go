@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -258,8 +259,13 @@ func reportRows(r api.Report) (columns []string, rows [][]any) {
 	for _, c := range r.Columns {
 		columns = append(columns, c.Name)
 	}
+	beside := r.Columns[min(dims, len(r.Columns)):]
+	if dims == 0 {
+		// What a row is about, and its evidence, stand there already.
+		beside = slices.DeleteFunc(slices.Clone(beside), func(c metric.Column) bool { return c.Unit == "" })
+	}
 	if compared {
-		for _, c := range r.Columns[min(dims, len(r.Columns)):] {
+		for _, c := range beside {
 			columns = append(columns, "previous."+c.Name)
 		}
 	}
@@ -270,7 +276,7 @@ func reportRows(r api.Report) (columns []string, rows [][]any) {
 		}
 		if compared {
 			previous, _ := row["previous"].(map[string]any)
-			for _, c := range r.Columns[min(dims, len(r.Columns)):] {
+			for _, c := range beside {
 				if previous == nil {
 					values = append(values, nil)
 					continue

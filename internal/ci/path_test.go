@@ -30,6 +30,9 @@ func TestCriticalPath(t *testing.T) {
 		{"what ended after it was ready is not waited for", []PathPiece{
 			piece(1, "a", "build", 0, 10), piece(2, "b", "build", 0, 20.5), piece(3, "c", "test", 20, 30),
 		}, nil, "a c"},
+		{"not by less than a millisecond either", []PathPiece{
+			piece(1, "a", "build", 0, 10), piece(2, "b", "build", 0, 20.0004), piece(3, "c", "test", 20, 30),
+		}, nil, "a c"},
 		{"unless the times are cut", []PathPiece{
 			piece(1, "a", "build", 0, 10), piece(2, "b", "build", 0, 20.5), coarse(piece(3, "c", "test", 20, 30)),
 		}, nil, "b c"},

@@ -332,7 +332,7 @@ func emptyValue(unit, name string) any {
 		return int64(0)
 	case "s", "min", "money", "1/day":
 		switch name {
-		case "value", "minutes", "unpriced_minutes", "waited_minutes", "per_day":
+		case "value", "minutes", "unpriced_minutes", "waited_minutes", "total_minutes", "queue_minutes", "wasted_minutes", "per_day":
 			return 0.0
 		}
 	}

@@ -21,7 +21,12 @@ type metric struct {
 	by    []Dim // what alone it can be divided by; nil: all its dimensions
 
 	finding finding // of shape ranked
+	alone   alone   // why it is not compared with the previous period; zero: it is
 }
+
+// alone says why the rows of an answer have no like in another period, and what
+// to ask instead.
+type alone struct{ why, remedy string }
 
 // shape is how the rows of a statement become the rows of an answer.
 type shape int
@@ -53,6 +58,7 @@ type Definition struct {
 	Command    string   `json:"command,omitempty" doc:"of a finding: the command that shows it"`
 	View       string   `json:"view,omitempty" doc:"of a finding: its name among those of one command (--show)"`
 	Starts     []Dim    `json:"starts,omitempty" doc:"of a finding: what it is divided by where nothing else is asked"`
+	Alone      string   `json:"alone,omitempty" doc:"why it is not compared with the previous period; left out where it can be"`
 }
 
 // headerKeys are the lines of a header, in order, after the title.
@@ -87,7 +93,7 @@ func readMetric(files fs.FS, m metric) (Definition, string, error) {
 		Name: m.name, Title: title, Unit: m.unit, Over: m.over.describe,
 		Measures: values[0], Population: values[1], LeavesOut: values[2], Formula: values[3], Empty: values[4], Source: values[5],
 		Dimensions: m.divides(), Filters: m.dimensions(), Examples: m.examples(),
-		Command: m.finding.command, View: m.finding.view, Starts: m.finding.starts,
+		Command: m.finding.command, View: m.finding.view, Starts: m.finding.starts, Alone: m.alone.why,
 	}
 	return d, strings.TrimSpace(strings.Join(lines[len(headerKeys)+1:], "\n")), nil
 }

@@ -25,6 +25,12 @@ type finding struct {
 	command string // that shows it: slow
 	view    string // its name among the findings of that command; the first listed is shown unless another is asked for
 	starts  []Dim  // what it is divided by where nothing is asked
+	// same are the columns that say what a row is about where nothing is divided:
+	// beside its like of the previous period they are the same.
+	same []string
+	// unsaid are the counts that are not 0 because the previous period does not
+	// list a row: it leaves out more than what there was none of.
+	unsaid []string
 	// then goes on in Go over the rows of the statement; nil: nothing is left to do.
 	then func(*Engine, context.Context, *store.View, *question, *result) error
 }
@@ -71,9 +77,6 @@ func (q *question) settleFinding(query Query) error {
 			}
 			q.by = append(q.by, d)
 		}
-	}
-	if query.Compare != "" && len(q.metric.divides()) == 0 {
-		return badRequest(q.metric.name+" is not compared with another period.", "Ask for that period by from and to.")
 	}
 	return nil
 }

@@ -23,7 +23,10 @@ func list() []metric {
 		{name: "retry_waste", over: overAttempts, shape: plainRow, unit: "s", more: []Dim{Status}},
 		{name: "failures", over: overAttempts, shape: plainRow, unit: "count", more: []Dim{Status, FailureReason, FailureClass}},
 		{name: "flaky_jobs", over: overGroups, shape: plainRow, unit: "count"},
-		{name: "change_points", over: overSeries, shape: shifted, unit: "rate", by: []Dim{}},
+		{
+			name: "change_points", over: overSeries, shape: shifted, unit: "rate", by: []Dim{},
+			alone: alone{"its rows compare what was before a day with what came after it", "Leave compare out, and say by from and to where to look."},
+		},
 		{name: "critical_path", over: overPaths, shape: onThePath, unit: "count", by: []Dim{BaseName}},
 		{name: "deployment_frequency", over: overDeployments, shape: plainRow, unit: "1/day"},
 		{name: "lead_time", over: overDeployments, shape: plainRow, unit: "s"},

@@ -83,10 +83,12 @@ func describe(b *strings.Builder, d *Definition) {
 		{"Divided by", dimensionList(d.Dimensions)},
 		{"Divided, where nothing is asked, by", dimensionList(d.Starts)},
 		{"Filtered by", dimensionList(d.Filters)},
+		{"Not compared", d.Alone},
 	} {
 		switch {
 		case line[0] == "Unit" && d.Unit == listUnit,
 			strings.HasPrefix(line[0], "Divided, ") && len(d.Starts) == 0,
+			line[0] == "Not compared" && d.Alone == "",
 			line[0] == "Filtered by" && line[1] == dimensionList(d.Dimensions):
 			continue
 		}

@@ -173,17 +173,10 @@ func (e *Engine) Answer(ctx context.Context, query Query) (Table, error) {
 		if t.Partial, err = e.partial(ctx, v, q); err != nil {
 			return err
 		}
-		answer := e.answer
-		switch m.shape {
-		case onThePath:
-			answer = e.paths
-		case shifted:
-			answer = e.shifts
+		if m.shape == shifted {
 			t.By = []Dim{Project, BaseName, Day}
-		case ranked:
-			answer = e.find
 		}
-		result, err := answer(ctx, v, q)
+		result, err := e.rows(ctx, v, q)
 		if err != nil {
 			return err
 		}
@@ -204,6 +197,19 @@ func (e *Engine) Answer(ctx context.Context, query Query) (Table, error) {
 		return Table{}, err
 	}
 	return t, nil
+}
+
+// rows answers a question as the shape of its metric wants it.
+func (e *Engine) rows(ctx context.Context, v *store.View, q *question) (result, error) {
+	switch q.metric.shape {
+	case onThePath:
+		return e.paths(ctx, v, q)
+	case shifted:
+		return e.shifts(ctx, v, q)
+	case ranked:
+		return e.find(ctx, v, q)
+	}
+	return e.answer(ctx, v, q)
 }
 
 // read reads a question and refuses what does not fit the metric.
@@ -293,8 +299,11 @@ func (q *question) filter(given string) error {
 
 // settle looks at what single metrics ask for beside the rest.
 func (q *question) settle(query Query) error {
-	if query.Compare != "" && (q.metric.shape == onThePath || q.metric.shape == shifted) {
-		return badRequest(q.metric.name+" is not compared with another period.", "Ask for that period by from and to.")
+	if why := q.metric.alone; query.Compare != "" && why.why != "" {
+		return badRequest(fmt.Sprintf("%s is not compared with another period: %s.", q.metric.name, why.why), why.remedy)
+	}
+	if query.Compare != "" && query.Run != "" {
+		return badRequest("A single run is not compared with another period: it happens once.", "Leave the run out, or compare out.")
 	}
 	if query.Run != "" && q.metric.shape != onThePath {
 		return badRequest(fmt.Sprintf("%s is not asked of a single run.", q.metric.name), "Ask critical_path, or leave the run out.")

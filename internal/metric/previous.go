@@ -23,7 +23,7 @@ func (e *Engine) compare(ctx context.Context, v *store.View, q *question, t *Tab
 			b.label, q.window.instant(q.window.clock(b.from).Add(-back)), q.window.instant(q.window.clock(b.to).Add(-back)),
 		})
 	}
-	then, err := e.answer(ctx, v, &before)
+	then, err := e.rows(ctx, v, &before)
 	if err != nil {
 		return err
 	}
@@ -34,7 +34,7 @@ func (e *Engine) compare(ctx context.Context, v *store.View, q *question, t *Tab
 	t.Compared = &window
 	byKey := map[string]*Row{}
 	for i := range then.rows {
-		byKey[then.rows[i].key] = &then.rows[i]
+		byKey[q.likeKey(&then.rows[i])] = &then.rows[i]
 	}
 	names := slices.Clone(then.names)
 	for _, c := range t.Columns {
@@ -45,16 +45,16 @@ func (e *Engine) compare(ctx context.Context, v *store.View, q *question, t *Tab
 	missing := map[string]bool{}
 	for i := range t.Rows {
 		row := &t.Rows[i]
-		if project, ok := unknown[placeKey(q, row)]; ok {
+		if project, ok := unknown[q.placeOf(row)]; ok {
 			missing[project] = true
 			continue
 		}
-		if row.Previous = byKey[row.key]; row.Previous == nil {
+		if row.Previous = byKey[q.likeKey(row)]; row.Previous == nil {
 			empty := emptyRow(q, names)
 			if q.metric.shape == byStatus {
 				empty = emptyRow(q, []string{"n"})
 			}
-			empty.Cells = slices.Concat(row.Cells[:len(q.by)], empty.Cells)
+			q.nameEmpty(&empty, row)
 			row.Previous = &empty
 		}
 		row.Previous.setBack(q, back)
@@ -67,6 +67,46 @@ func (e *Engine) compare(ctx context.Context, v *store.View, q *question, t *Tab
 			timeText(window.From), strings.Join(firstFew(missing), ", "))
 	}
 	return nil
+}
+
+// likeKey is by what a row finds its like in the previous period.
+func (q *question) likeKey(r *Row) string {
+	switch {
+	case q.metric.shape == onThePath:
+		return fmt.Sprintf("%q", r.sort)
+	case len(q.metric.finding.same) == 0:
+		return r.key
+	}
+	parts := slices.Clone(r.sort)
+	for _, name := range q.metric.finding.same {
+		parts = append(parts, r.Value(name))
+	}
+	return fmt.Sprintf("%q", parts)
+}
+
+// nameEmpty makes a row of nothing one about what another is about.
+func (q *question) nameEmpty(empty, row *Row) {
+	for i, c := range empty.Cells {
+		switch {
+		case slices.Contains(q.metric.finding.same, c.Name):
+			empty.Cells[i].Value = row.Value(c.Name)
+		case slices.Contains(q.metric.finding.unsaid, c.Name):
+			empty.Cells[i].Value = nil
+		}
+	}
+	empty.Cells = slices.Concat(row.Cells[:len(q.by)], empty.Cells)
+}
+
+// placeOf is the place of a row as uncovered knows it: its own, or where it says
+// none all that was asked about.
+func (q *question) placeOf(r *Row) string {
+	switch {
+	case q.metric.shape == onThePath:
+		return placeKey(&question{}, r)
+	case slices.Contains(q.metric.finding.same, string(Project)):
+		return fmt.Sprintf("%q", []any{r.Value(string(Project))})
+	}
+	return placeKey(q, r)
 }
 
 // firstFew gives the first names in order, and says how many more there are.
@@ -113,6 +153,13 @@ func (e *Engine) uncovered(ctx context.Context, v *store.View, before *question,
 	over := *before
 	over.window.To, over.back = to, 0
 	over.by = slices.DeleteFunc(slices.Clone(before.by), func(d dimension) bool { return timed(d.name) })
+	switch {
+	case before.metric.shape == onThePath:
+		over.by = nil // a job's name is no dimension of runs
+	case slices.Contains(before.metric.finding.same, string(Project)):
+		d, _ := lookUp(Project)
+		over.by = []dimension{d}
+	}
 	relation, g := "looked_at AS (\n/*runs*/\n)", overRuns
 	switch {
 	case strings.Contains(before.text, "/*failed*/"):

@@ -1,7 +1,7 @@
 -- Critical path
 -- measures: which jobs the end of a run had to wait for: of one run (--run INSTANCE/ID) the chain of them in order of time, else how often each job is on it
 -- population: runs that have ended, with their attempts that started and ended and their bridges; an attempt is ready at queued_at, else started_at - queued_seconds, else started_at; a bridge when its downstream pipeline was created
--- leaves out: what never started, or has not ended; child pipelines as runs of their own
+-- leaves out: what never started, or has not ended; child pipelines as runs of their own; a predecessor that ended less than a millisecond after the job was ready by started_at - queued_seconds: GitLab gives queued_duration in microseconds and times in milliseconds, and there is no grace (1 s where times are cut to seconds), so the chain then goes on from what ended before, or ends, and the rest is gap_before
 -- formula: from the piece that ended last, back to that of its needs (where known, else of earlier stages and of earlier attempts of its own) that ended last at or before it was ready, and so on. exclusive = finished_at - ready; gap_before = from the end of the one before (or the run's creation) to ready. Over many runs by base_name: n = runs that had it, value = runs with it on the path, share = value / n, avg = mean exclusive seconds when on it
 -- empty: no rows
 -- source: weir
