@@ -7,8 +7,6 @@ import (
 	"slices"
 	"testing"
 	"time"
-
-	"github.com/weirhq/weir/internal/gitlab/gitlabtest"
 )
 
 // BenchmarkAims measures what weir aims at for fetching (doc/benchmarks.md),
@@ -77,14 +75,14 @@ func (t *aims) imports(b *testing.B, program string) {
 	}{{0, 4}, {50 * time.Millisecond, 12}} {
 		var runs []imported
 		for range 3 {
-			runs = append(runs, importTwice(b, program, "auto", kind.latency, gitlabtest.Uniform(10, 1_000, 10)))
+			runs = append(runs, importTwice(b, program, "auto", size{10, 1_000, 10, kind.latency}))
 		}
 		slices.SortFunc(runs, func(x, y imported) int { return int(x.first.took - y.first.took) })
 		for _, m := range runs {
 			memory = max(memory, m.first.memory)
 		}
 		m := runs[1]
-		t.most(fmt.Sprintf("import of 10 × 1,000 × 10, %s a request", kind.latency), " s", kind.aim, m.first.took.Seconds(),
+		t.most(fmt.Sprintf("import of 10 × 1,000 × 10, %d ms a request", kind.latency.Milliseconds()), " s", kind.aim, m.first.took.Seconds(),
 			fmt.Sprintf("%d requests, %.1f s of the processor; %.1f to %.1f s", m.requests, m.first.cpu.Seconds(), runs[0].first.took.Seconds(), runs[2].first.took.Seconds()))
 	}
 	t.most("peak memory of that import", " MB", 300, memory/1e6, "the largest of six")
@@ -92,7 +90,7 @@ func (t *aims) imports(b *testing.B, program string) {
 
 // idle measures an import of 1,000 projects in which nothing happened.
 func (t *aims) idle(b *testing.B, program string) {
-	m := importTwice(b, program, "auto", 0, gitlabtest.Uniform(1_000, 5, 2))
+	m := importTwice(b, program, "auto", size{1_000, 5, 2, 0})
 	t.most("idle round over 1,000 projects, as `weir sync` asks", " requests", 20, float64(m.idleRequests),
 		fmt.Sprintf("%d of them count pipelines, which a round of `weir serve` does every six hours; %.1f s, %.1f s of the processor", m.idleCounts, m.idle.took.Seconds(), m.idle.cpu.Seconds()))
 	t.most("counts of pipelines among them", " requests", 5, float64(m.idleCounts), "")
@@ -113,7 +111,7 @@ func (t *aims) requests(b *testing.B, program string) {
 		name string
 		aim  float64
 	}{{"auto", 300}, {"documented", 30_500}, {"keyset", 1_300}} {
-		m := importTwice(b, program, plan.name, 0, gitlabtest.Uniform(100, 100, 8))
+		m := importTwice(b, program, plan.name, size{100, 100, 8, 0})
 		t.most(fmt.Sprintf("import of 100 × 100 × 8 by %s", plan.name), " requests", plan.aim, float64(m.requests),
 			fmt.Sprintf("again %d; %.1f s, %.1f s of the processor", m.idleRequests, m.first.took.Seconds(), m.first.cpu.Seconds()))
 	}

@@ -5,7 +5,8 @@
 //
 // Requests are counted by the simulator, memory is the program's own maximum
 // resident set as the kernel counted it, and seconds include starting the
-// program. The simulator runs on the same cores, so seconds are upper bounds.
+// program. The simulator runs in a process of its own on the same cores, so
+// seconds are upper bounds.
 //
 // BenchmarkQuery and BenchmarkMeasure are of another kind: they ask every metric,
 // in this process, over ten million made-up jobs, and compute anew what is kept

@@ -32,21 +32,24 @@ func BenchmarkHooks(b *testing.B) {
 func hooksASecond(b *testing.B, program string) float64 {
 	b.Helper()
 	const senders, events = 64, 10_000
-	g := start(b, gitlabtest.Uniform(10, 100, 5))
+	of := size{Projects: 10, Pipelines: 100, Jobs: 5}
+	g, project := start(b, of), of.world().Projects[0]
+	defer g.close()
 	data := b.TempDir()
-	g.weir(b, program, data, "connect", "gitlab-pipelines", "--url", g.url, "--since", "all")
+	g.weir(b, program, data, "connect", "gitlab-pipelines", "--url", g.URL, "--since", "all")
 	g.weir(b, program, data, "sync")
 	made, err := exec.CommandContext(b.Context(), program, "hooks", "secret", "1", "--data", data).Output()
 	if err != nil {
 		b.Fatal(err)
 	}
-	address := serve(b, program, data)
+	address, end := serve(b, program, data)
+	defer end()
 	deliveries := make([]gitlabtest.Delivery, events)
 	for i := range deliveries {
 		deliveries[i] = gitlabtest.Delivery{Event: "Job Hook", Key: fmt.Sprint("bench ", i), Body: fmt.Appendf(nil,
 			`{"object_kind":"build","build_id":%d,"build_name":"job","build_stage":"test","build_status":"running","build_created_at":"2026-11-20 15:00:00 UTC",
 			"build_started_at":"2026-11-20 15:00:01 UTC","build_finished_at":null,"build_duration":1.5,"pipeline_id":%d,"project_id":%d}`,
-			900_000_000+i, g.server.World().Projects[0].Pipelines[i%100].ID, g.server.World().Projects[0].ID)}
+			900_000_000+i, project.Pipelines[i%100].ID, project.ID)}
 	}
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: senders}}
 	var group errgroup.Group
@@ -67,8 +70,8 @@ func hooksASecond(b *testing.B, program string) float64 {
 	return events / time.Since(began).Seconds()
 }
 
-// serve starts weir serve on a free port and gives its address.
-func serve(b *testing.B, program, data string) string {
+// serve starts weir serve on a free port, and gives its address and what ends it.
+func serve(b *testing.B, program, data string) (address string, end func()) {
 	b.Helper()
 	ctx, cancel := context.WithCancel(b.Context())
 	run := exec.CommandContext(ctx, program, "serve", "--listen", "127.0.0.1:0", "--log-level", "error", "--data", data)
@@ -76,16 +79,17 @@ func serve(b *testing.B, program, data string) string {
 	if err := run.Start(); err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() { cancel(); _ = run.Wait() })
+	end = func() { cancel(); _ = run.Wait() }
 	for b.Context().Err() == nil {
 		content, err := os.ReadFile(filepath.Join(data, "server.json"))
 		if _, rest, ok := bytes.Cut(content, []byte(`"address":"`)); err == nil && ok {
 			address, _, _ := bytes.Cut(rest, []byte(`"`))
-			return string(address)
+			return string(address), end
 		}
 	}
+	end()
 	b.Fatal("weir serve does not announce itself")
-	return ""
+	return "", nil
 }
 
 func post(ctx context.Context, client *http.Client, url, secret string, d gitlabtest.Delivery) error {

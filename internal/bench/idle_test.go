@@ -1,10 +1,6 @@
 package bench
 
-import (
-	"testing"
-
-	"github.com/weirhq/weir/internal/gitlab/gitlabtest"
-)
+import "testing"
 
 // BenchmarkIdle asks 1,000 projects, of 5 pipelines each, that are stored what
 // is new when nothing is.
@@ -13,7 +9,7 @@ func BenchmarkIdle(b *testing.B) {
 	for _, plan := range []string{"documented", "auto"} {
 		b.Run("plan="+plan, func(b *testing.B) {
 			for range b.N {
-				importTwice(b, program, plan, 0, gitlabtest.Uniform(1_000, 5, 2)).report(b)
+				importTwice(b, program, plan, size{1_000, 5, 2, 0}).report(b)
 			}
 		})
 	}

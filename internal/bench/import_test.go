@@ -1,21 +1,14 @@
 package bench
 
 import (
-	"bytes"
 	"fmt"
-	"io"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/weirhq/weir/internal/gitlab/gitlabtest"
 )
 
 // BenchmarkImport imports 10 projects × 1,000 pipelines × 10 jobs, then asks
@@ -26,7 +19,7 @@ func BenchmarkImport(b *testing.B) {
 		for _, latency := range []time.Duration{0, 50 * time.Millisecond} {
 			b.Run(fmt.Sprintf("plan=%s/latency=%s", plan, latency), func(b *testing.B) {
 				for range b.N {
-					importTwice(b, program, plan, latency, gitlabtest.Uniform(10, 1_000, 10)).report(b)
+					importTwice(b, program, plan, size{10, 1_000, 10, latency}).report(b)
 				}
 			})
 		}
@@ -39,25 +32,24 @@ var plans = []string{"documented", "keyset", "graphql"}
 type imported struct {
 	first, idle            usage
 	requests, idleRequests int
-	idleCounts             int     // of idleRequests: counts of pipelines, which find deletions
+	idleCounts             int64   // of idleRequests: counts of pipelines, which find deletions
 	file                   float64 // bytes of the database
 }
 
 // importTwice imports a world, and asks again.
-func importTwice(b *testing.B, program, plan string, latency time.Duration, w *gitlabtest.World) (m imported) {
+func importTwice(b *testing.B, program, plan string, s size) (m imported) {
 	b.Helper()
-	g := start(b, w)
-	g.server.Latency("", latency)
+	g := start(b, s)
+	defer g.close()
 	data := b.TempDir()
-	g.weir(b, program, data, "connect", "gitlab-pipelines", "--url", g.url, "--since", "all")
-	g.server.ResetRequests()
+	g.weir(b, program, data, "connect", "gitlab-pipelines", "--url", g.URL, "--since", "all")
+	g.asked(b)
 	m.first = g.weir(b, program, data, "sync", "--plan", plan)
-	m.requests = g.server.RequestCount()[""]
-	m.file = size(b, filepath.Join(data, "weir.duckdb"))
-	g.server.ResetRequests()
-	g.counted.Store(0)
+	m.requests = g.asked(b).Requests
+	m.file = sizeOf(b, filepath.Join(data, "weir.duckdb"))
 	m.idle = g.weir(b, program, data, "sync", "--plan", plan)
-	m.idleRequests, m.idleCounts = g.server.RequestCount()[""], int(g.counted.Load())
+	again := g.asked(b)
+	m.idleRequests, m.idleCounts = again.Requests, again.Counts
 	return m
 }
 
@@ -80,43 +72,10 @@ func BenchmarkMediumImport(b *testing.B) {
 	for _, plan := range plans {
 		b.Run("plan="+plan, func(b *testing.B) {
 			for range b.N {
-				importTwice(b, program, plan, 0, gitlabtest.Uniform(100, 100, 8)).report(b)
+				importTwice(b, program, plan, size{100, 100, 8, 0}).report(b)
 			}
 		})
 	}
-}
-
-// simulated is a simulated GitLab on loopback.
-type simulated struct {
-	server  *gitlabtest.Server
-	url     string
-	counted atomic.Int64 // requests of GraphQL that counted pipelines
-}
-
-func start(b *testing.B, w *gitlabtest.World) *simulated {
-	b.Helper()
-	server := gitlabtest.NewServer(w, gitlabtest.WithoutLog())
-	g := &simulated{server: server}
-	front := httptest.NewServer(http.HandlerFunc(g.serve))
-	b.Cleanup(front.Close)
-	g.url = front.URL
-	return g
-}
-
-// serve is the simulator's, and looks what GraphQL is asked.
-func (g *simulated) serve(w http.ResponseWriter, r *http.Request) {
-	if r.Method == http.MethodPost && r.URL.Path == "/api/graphql" {
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
-		}
-		if bytes.Contains(body, []byte(`"operationName":"Counts"`)) {
-			g.counted.Add(1)
-		}
-		r.Body = io.NopCloser(bytes.NewReader(body))
-	}
-	g.server.ServeHTTP(w, r)
 }
 
 // usage is what a run of the program took.
@@ -128,7 +87,7 @@ type usage struct {
 func (g *simulated) weir(b *testing.B, program, data string, args ...string) usage {
 	b.Helper()
 	run := exec.CommandContext(b.Context(), program, append(args, "--data", data)...)
-	run.Env = append(os.Environ(), "WEIR_TOKEN="+g.server.DefaultToken())
+	run.Env = append(os.Environ(), "WEIR_TOKEN="+g.Token)
 	began := time.Now()
 	output, err := run.CombinedOutput()
 	if err != nil {
@@ -150,7 +109,7 @@ func build(b *testing.B) string {
 	return program
 }
 
-func size(b *testing.B, file string) float64 {
+func sizeOf(b *testing.B, file string) float64 {
 	b.Helper()
 	info, err := os.Stat(file)
 	if err != nil {

@@ -14,7 +14,16 @@ import (
 	"github.com/weirhq/weir/internal/store/pgtest"
 )
 
-func TestMain(m *testing.M) { os.Exit(pgtest.Run(m)) }
+func TestMain(m *testing.M) {
+	if wanted := os.Getenv(simulateEnv); wanted != "" {
+		if err := simulate(wanted); err != nil {
+			fmt.Fprintln(os.Stderr, "the simulator:", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(pgtest.Run(m))
+}
 
 // BenchmarkQuery asks every finding and every metric over ten million jobs: of
 // the last thirty days, metrics undivided, by project, and by day, as far as these
