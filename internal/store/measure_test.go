@@ -120,3 +120,49 @@ func TestMeasure(t *testing.T) {
 		look(0, before...)
 	})
 }
+
+// Names cross into Go and back as they are, whatever stands in them, and a text
+// that does not hold what it says is an error and no path.
+func TestMeasureNames(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		names := []string{"", " ", "7 ", "b\u00e4u \u2713 1/2", "e\u0301", "\U0001F469\u200D\U0001F680 3"}
+		var jobs []ci.Job
+		for i, name := range names {
+			jobs = append(jobs, ci.Job{
+				InstanceID: 1, ID: ci.JobID(i + 1), ProjectID: 1, PipelineID: 1, Name: name, BaseName: name, Stage: &name, Kind: ci.Build, Status: ci.Success,
+				CreatedAt: new(at(0)), StartedAt: new(at(float64(i))), FinishedAt: new(at(float64(i + 1))), QueuedSeconds: new(0.25), TimePrecision: ci.Milliseconds, SyncedAt: at(1),
+			})
+		}
+		apply(t, s, Batch{Jobs: jobs})
+		if left, err := s.Measure(t.Context(), 10); left != 0 || err != nil {
+			t.Fatal(left, err)
+		}
+		kept := map[string]any{}
+		err := s.View(t.Context(), func(v *View) error {
+			_, rows, err := v.Select(t.Context(), "SELECT base_name, seconds FROM measure_paths")
+			for _, row := range rows {
+				kept[row[0].(string)] = row[1]
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := map[string]any{}
+		for i := range names {
+			want[names[i]] = nil
+		}
+		// Each was ready a quarter of a second before the one before it ended.
+		for i := len(names) - 1; i >= 0; i -= 2 {
+			want[names[i]] = 1.25
+		}
+		if diff := cmp.Diff(want, kept); diff != "" {
+			t.Errorf("-want +kept:\n%s", diff)
+		}
+	})
+	for _, packed := range []string{"1", "1 0", "x 0      0 0 0 0 ", "1 0      9 build", "1 0      -1 ", "1 0 x     0 0 0 0 "} {
+		if err := (&pathOf{stages: map[string]ci.JobID{}}).read(packed); err == nil {
+			t.Errorf("%q is no error", packed)
+		}
+	}
+}
