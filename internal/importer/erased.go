@@ -30,9 +30,6 @@ const (
 	// sweepsMost bounds the requests of a round; a project that was begun is
 	// finished, and the others wait for the next round.
 	sweepsMost = 10
-	// sweepFaultsMost is how many questions of a round that GitLab gave up on are
-	// asked again in parts.
-	sweepFaultsMost = 4
 )
 
 // swept is how far the builds of a project were looked through, on weir's clock.
@@ -73,14 +70,6 @@ type sweep struct {
 }
 
 func (w *sweep) over() bool { return w.at.ended() || w.most > 0 && w.read >= w.most }
-
-// sweeper makes sweeps.
-type sweeper struct {
-	run    *run
-	size   *bulkSize
-	asked  int
-	faults int
-}
 
 // lookForErased finds pipelines whose jobs were erased since they were read, in
 // those of the projects whose turn it is, and has the visits read them.
@@ -148,7 +137,7 @@ func (r *run) sweepsDue(ctx context.Context, visits []*visit) ([]*sweep, error) 
 	return append(lately, history...), nil
 }
 
-// sweepsLately gives the sweeps at pipelines that changed lately. A project that is
+// sweepsLately gives the sweeps of pipelines that changed lately. A project that is
 // met for the first time was read just now; its history begins to take its turn.
 func (r *run) sweepsLately(ctx context.Context, now time.Time, visits []*visit) ([]*sweep, error) {
 	var due []*visit
@@ -201,105 +190,6 @@ func together(sweeps []*sweep) int {
 		n++
 	}
 	return n
-}
-
-// readAll reads sweeps to their ends: first the top of all of them.
-func (s *sweeper) readAll(ctx context.Context, sweeps []*sweep) error {
-	if err := s.readPage(ctx, sweeps); err != nil {
-		return err
-	}
-	for _, one := range sweeps {
-		for !one.over() {
-			if err := s.readPage(ctx, []*sweep{one}); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// readPage reads the next page of the sweeps, and parts of it where GitLab gives up.
-func (s *sweeper) readPage(ctx context.Context, sweeps []*sweep) error {
-	size := s.size.get()
-	pages, err := s.ask(ctx, sweeps, size)
-	if kind := gitlab.KindOf(err); kind == gitlab.Timeout || kind == gitlab.TooComplex {
-		if s.faults++; s.faults > sweepFaultsMost {
-			return err
-		}
-		if half := len(sweeps) / 2; half > 0 {
-			if err := s.readPage(ctx, sweeps[:half]); err != nil {
-				return err
-			}
-			return s.readPage(ctx, sweeps[half:])
-		}
-		if s.size.failed(size) {
-			return s.readPage(ctx, sweeps)
-		}
-	}
-	if err != nil {
-		return err
-	}
-	for _, one := range sweeps {
-		i := slices.IndexFunc(pages, func(p gitlab.ErasedPage) bool { return p.ProjectID == int64(one.visit.project.ID) })
-		if i < 0 {
-			one.at = pass{OwnEnded: true, ChildrenEnded: true} // hidden, or gone: others will say so
-			continue
-		}
-		p := pages[i]
-		if err := s.longer(ctx, one.visit, &p); err != nil {
-			return err
-		}
-		if err := one.visit.compareErased(ctx, p.Builds); err != nil {
-			return err
-		}
-		one.read++
-		one.at = pass{Own: p.OwnNext, Children: p.ChildrenNext, OwnEnded: p.OwnNext == "", ChildrenEnded: p.ChildrenNext == ""}
-	}
-	return nil
-}
-
-// ask sends one request: for the tops of several sweeps, or for where one stands.
-func (s *sweeper) ask(ctx context.Context, sweeps []*sweep, size int) ([]gitlab.ErasedPage, error) {
-	at := sweeps[0].at
-	q := gitlab.ErasedQuery{
-		UpdatedAfter: sweeps[0].since, First: size,
-		OwnAfter: at.Own, NoOwn: at.OwnEnded, ChildrenAfter: at.Children, NoChildren: at.ChildrenEnded,
-	}
-	for _, one := range sweeps {
-		q.ProjectIDs = append(q.ProjectIDs, int64(one.visit.project.ID))
-		if one.since.Before(q.UpdatedAfter) {
-			q.UpdatedAfter = one.since
-		}
-	}
-	client := s.run.source.Client
-	if len(sweeps) == 1 {
-		client = sweeps[0].visit.client
-	}
-	s.asked++
-	return client.Erased(ctx, q)
-}
-
-// longer adds what lies behind the first hundred builds of a pipeline.
-func (s *sweeper) longer(ctx context.Context, v *visit, p *gitlab.ErasedPage) error {
-	for _, pl := range p.Longer {
-		for next := pl.After; next != ""; {
-			s.asked++
-			jobs, after, _, err := v.client.RunJobs(ctx, p.FullPath, pl.IID, next, false)
-			if absent(err) {
-				break // deleted meanwhile
-			}
-			if err != nil {
-				return err
-			}
-			for _, j := range jobs {
-				if at, ok := j.ErasedAt.Get(); ok {
-					p.Builds = append(p.Builds, gitlab.ErasedBuild{ID: j.ID, PipelineID: pl.ID, ErasedAt: at.Time})
-				}
-			}
-			next = after
-		}
-	}
-	return nil
 }
 
 // compareErased has the visit read the pipelines of builds that are stored, and
