@@ -52,6 +52,11 @@ func TestMeasuredIsRaw(t *testing.T) {
 							q.Where = []string{where}
 						}
 						sameAnswers(rt, e, raw, q)
+						if where == "" && m.alone.why == "" {
+							q.Compare = "previous"
+							sameAnswers(rt, e, raw, q)
+							q.Compare = ""
+						}
 					}
 				}
 			}
@@ -221,12 +226,22 @@ func sameAnswers(t *rapid.T, measured, raw *Engine, q Query) {
 		t.Fatalf("%+v: have %v (%s), want %v (%s)", q, have.Rows, have.Precision, want.Rows, want.Precision)
 	}
 	for i := range want.Rows {
-		for j, cell := range want.Rows[i].Cells {
-			other := have.Rows[i].Cells[j]
-			_, isFloat := cell.Value.(float64)
-			if other.Name != cell.Name || other.Value != cell.Value && !(isFloat && sameNumber(other.Value, cell.Value)) {
-				t.Fatalf("%+v: row %d has %v, want %v\n%s", q, i, have.Rows[i].Cells, want.Rows[i].Cells, want.SQL)
-			}
+		sameCells(t, q, want.Rows[i].Cells, have.Rows[i].Cells)
+		before, known := want.Rows[i].Previous, have.Rows[i].Previous
+		if (before == nil) != (known == nil) {
+			t.Fatalf("%+v: row %d has the previous %v, want %v", q, i, known, before)
+		}
+		if before != nil {
+			sameCells(t, q, before.Cells, known.Cells)
+		}
+	}
+}
+
+func sameCells(t *rapid.T, q Query, want, have []Cell) {
+	for j, cell := range want {
+		_, isFloat := cell.Value.(float64)
+		if other := have[j]; other.Name != cell.Name || other.Value != cell.Value && !(isFloat && sameNumber(other.Value, cell.Value)) {
+			t.Fatalf("%+v: have %v, want %v", q, have, want)
 		}
 	}
 }

@@ -5,28 +5,9 @@
 -- formula: n = groups of one project and job name, flaky = those with at least one success and at least one failure of class code or timeout, rate = flaky / n; failed = such failures in flaky groups, wasted_minutes = what they ran; first_at, last_at = first attempt of the first and last flaky group; of the last: sha, ref, and attempts = ids of its jobs with their status, url = page of the first that failed. Ordered by flaky, then wasted_minutes
 -- empty: no rows
 -- source: weir (GitLab knows flaky tests, not flaky jobs)
-WITH bridges AS (
-  SELECT instance_id, downstream_pipeline_id, min(name) AS name
-  FROM jobs
-  WHERE kind = 'bridge' AND downstream_pipeline_id IS NOT NULL
-  GROUP BY instance_id, downstream_pipeline_id
-), attempts AS (
-  SELECT j.instance_id, j.project_id, p.sha, p.ref, p.ref_type, b.name AS child, j.name, j.base_name, j.stage, j.pipeline_id, j.created_at, j.id,
-         j.status, j.failure_reason, j.time_precision, j.started_at, j.duration_seconds, j.web_url,
-         j.status = 'failed' AND coalesce(j.failure_reason, '') IN (/*flaky reasons*/) AS counts
-  FROM jobs j
-  LEFT JOIN pipelines p ON p.instance_id = j.instance_id AND p.id = j.pipeline_id
-  LEFT JOIN bridges b ON b.instance_id = p.instance_id AND b.downstream_pipeline_id = CASE WHEN p.source = 'parent_pipeline' THEN p.id END
-  WHERE j.kind = 'build' AND j.status IN ('success', 'failed') AND j.created_at >= :from AND j.created_at < :to/*deleted*/
-), groups AS (
-  SELECT instance_id, project_id, sha, ref_type, child, name, min(base_name) AS base_name, min(created_at) AS created_at, max(id) AS last_id,
-         (array_agg(stage ORDER BY created_at, id))[1] AS stage, (array_agg(pipeline_id ORDER BY created_at, id))[1] AS pipeline_id,
-         bool_or(status = 'success') AND bool_or(counts) AS flaky, count(*) FILTER (WHERE counts) AS failed,
-         count(*) FILTER (WHERE status = 'success') AS passed,
-         coalesce(sum(duration_seconds) FILTER (WHERE counts), 0) AS lost, bool_or(time_precision = 's') AS coarse
-  FROM attempts
-  GROUP BY instance_id, project_id, sha, ref_type, child, name
-), told AS (
+WITH
+/*flaky*/
+, told AS (
   SELECT j.*, row_number() OVER (PARTITION BY j.instance_id, j.project_id, j.name, j.flaky ORDER BY j.created_at DESC, j.last_id DESC) AS newest
   FROM groups j/*filter joins*/
   WHERE true/*filters*/
