@@ -45,6 +45,10 @@ func (v *visit) reconcile(ctx context.Context, l list, c *coverage) error {
 	if err := v.stream(ctx, v.ahead(l), collect(listed, first.since(ctx, c.From)), nil); err != nil {
 		return err
 	}
+	var newest ci.PipelineID
+	for id := range listed {
+		newest = max(newest, id)
+	}
 	second := v.walk(l, first.seekFrom(), time.Time{})
 	if err := v.stream(ctx, v.ahead(l), collect(listed, second.since(ctx, second.floor)), nil); err != nil {
 		return err
@@ -54,7 +58,11 @@ func (v *visit) reconcile(ctx context.Context, l list, c *coverage) error {
 		return err
 	}
 	var batch store.Batch
+	var made int64 // since GitLab counted, when the first reading began
 	for _, id := range stored {
+		if listed[id] && id > newest {
+			made++
+		}
 		if !listed[id] {
 			batch.Deleted = append(batch.Deleted, v.tombstone(id, began))
 			v.cursor.follow(id, false)
@@ -62,7 +70,8 @@ func (v *visit) reconcile(ctx context.Context, l list, c *coverage) error {
 	}
 	c.Settled = 0
 	if first.total != nil {
-		c.Settled = int64(len(stored)-len(batch.Deleted)) - *first.total
+		// With those that were made meanwhile it would hide as many deletions to come.
+		c.Settled = int64(len(stored)-len(batch.Deleted)) - made - *first.total
 	}
 	return v.commit(batch)
 }
