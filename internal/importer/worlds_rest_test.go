@@ -3,11 +3,9 @@ package importer_test
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/weirhq/weir/internal/ci"
 	"github.com/weirhq/weir/internal/gitlab/gitlabtest"
-	"github.com/weirhq/weir/internal/importer"
 )
 
 // What the comparison at rest leaves out beyond compareTables: each of these
@@ -33,32 +31,6 @@ func (p *proof) compare(all bool) {
 		p.tell("SELECT id, status, updated_at, deleted_at, synced_at FROM pipelines WHERE deleted_at IS NOT NULL")
 		p.tell("SELECT project_id, synced_to, backfilled_from, cursor FROM project_syncs")
 	}
-}
-
-// erasuresKnown holds erased jobs of pipelines that changed since a time against
-// the store, where GraphQL tells of them. Seconds are what it tells.
-func (p *proof) erasuresKnown(since time.Time) {
-	if p.lastPlan() == importer.PlanDocumented {
-		return
-	}
-	got := stored(p.t.Context(), p.t, p.store)["jobs"]
-	p.world.View(func() {
-		for _, project := range p.world.Projects {
-			if project.Forbidden || project.BuildsAccess != "enabled" {
-				continue
-			}
-			for _, pl := range project.Pipelines {
-				if pl.UpdatedAt == nil || pl.UpdatedAt.Before(since) {
-					continue
-				}
-				for _, j := range pl.Jobs {
-					if row := got[fmt.Sprint(j.ID)]; row != nil && j.Kind == gitlabtest.Build && seconds19(row["erased_at"]) != seconds19(text(ms(j.ErasedAt))) {
-						p.t.Errorf("job %d of pipeline %d was erased at %s, and is stored as erased at %s", j.ID, pl.ID, text(ms(j.ErasedAt)), row["erased_at"])
-					}
-				}
-			}
-		}
-	})
 }
 
 // tell logs rows that explain a failure.
