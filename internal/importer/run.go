@@ -45,8 +45,9 @@ type run struct {
 }
 
 const (
-	// projectsAtOnce bounds how many projects are visited at the same time.
-	projectsAtOnce = 8
+	// projectsAtOnce bounds how many projects are visited at the same time: each
+	// may hold pages of a hundred runs with their jobs.
+	projectsAtOnce = 6
 	// After so many projects in a row without an answer GitLab is taken to be down.
 	strandedMax = 5
 )
