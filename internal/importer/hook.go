@@ -22,7 +22,7 @@ import (
 //
 // Nothing here asks GitLab. An event of a project that is not stored, or stored as
 // deleted, waits for the poll that brings the project (a pipeline under a deleted
-// one would be read by no poll), a job's for its pipeline, and a deployment's
+// one would be read by no poll), a job's for its pipeline likewise, and a deployment's
 // for its job: one without would be found by no poll when GitLab deletes both.
 
 // HookEvent is an event as it was taken in.
@@ -36,7 +36,7 @@ type HookEvent struct {
 // which is as good), waiting, or failed.
 type HookOutcome struct {
 	ID      int64
-	Waiting bool  // its project is not stored, or as deleted, or not under the path that it names; or, of a job, its pipeline is not, or, of a deployment, its job
+	Waiting bool  // its project is not stored, or as deleted, or not under the path that it names; or, of a job, its pipeline is not, or as deleted, or, of a deployment, its job
 	Err     error // it can never be written
 }
 

@@ -93,8 +93,11 @@ func (p *proof) play(t *testing.T) {
 func (p *proof) disturbed(i int) {
 	d := p.rounds[i]
 	random := p.random(i, 0)
-	for range d.moves {
+	for n := range d.moves {
 		p.t.Log(p.move(random))
+		if p.hooks && random.Float64() < d.hearing {
+			p.hear(i, -1-n)
+		}
 		if random.Float64() < 0.2 {
 			time.Sleep(time.Duration(random.Int64N(int64(time.Minute))))
 		}
@@ -137,10 +140,21 @@ func (p *proof) rest() {
 		if got, most := p.server.RequestCount()[""]-before, p.idle(); n > 1 && got > most {
 			p.t.Errorf("an idle sync took %d requests, at most %d were expected", got, most)
 		}
+		if p.hooks && n == 0 {
+			p.hearHeld()
+		}
 		time.Sleep(25 * time.Hour) // what is asked for once a day is due
 	}
 	p.check(true)
+	p.erasuresKnown(p.world.Now().Add(-40 * time.Hour))
 	p.compare(false)
+	if p.page >= 20 { // one that holds all pipelines of a project, as GitLab's own would
+		time.Sleep(31 * 24 * time.Hour)
+		if _, err := p.sync(len(p.rounds), importer.Options{Plan: p.lastPlan()}, time.Time{}, nil); err != nil {
+			p.t.Fatal(err)
+		}
+		p.erasuresKnown(time.Time{})
+	}
 	if p.full {
 		if _, err := p.sync(len(p.rounds), importer.Options{Plan: p.lastPlan(), Full: true}, time.Time{}, nil); err != nil {
 			p.t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/weirhq/weir/internal/ci"
 	"github.com/weirhq/weir/internal/gitlab/gitlabtest"
 	"github.com/weirhq/weir/internal/importer"
 )
@@ -98,7 +99,8 @@ func drawScript(seed uint64) script {
 	}
 	s.size = gitlabtest.Size{
 		Groups: 1 + r.IntN(3), Projects: []int{1, 1, 1, 2, 2, 4}[r.IntN(6)], PipelinesPerProject: r.IntN(8) + 1, JobsPerPipeline: 1 + r.IntN(3),
-		Days: []int{1, 3, 20, 100}[r.IntN(4)], Odd: 0.1 + 0.6*r.Float64(), Sparse: !chance(10), Until: today,
+		Days: []int{1, 3, 20, 100}[r.IntN(4)], Odd: 0.1 + 0.6*r.Float64(), Sparse: !chance(10),
+		Until: today.Add(min(s.skew, 0)), // nothing lies ahead of GitLab's clock
 	}
 	if chance(5) {
 		s.poison = r.IntN(s.size.Projects)
@@ -225,6 +227,15 @@ func happen(r *rand.Rand, w *gitlabtest.World) string {
 			pl := p.Pipelines[r.IntN(n)]
 			return outcomeOf(fmt.Sprintf("delete pipeline %d", pl.ID), w.DeletePipeline(pl))
 		}
+	case 15:
+		return erase(r, w, p)
+	case 16, 17:
+		pl := w.StartPipeline(p, gitlabtest.PipelineSpec{Jobs: []gitlabtest.JobSpec{{Name: "build", Stage: "build"}, {Name: "deploy", Stage: "deploy"}}})
+		return fmt.Sprintf("start pipeline %d of %s with two stages", pl.ID, p.FullPath)
+	case 18, 19:
+		if len(running) > 0 {
+			return failFirst(w, running[r.IntN(len(running))])
+		}
 	case 10, 11, 12: // what runs goes on, or nothing ever ends in a world of many
 		if len(running) > 0 {
 			pl := running[r.IntN(len(running))]
@@ -246,6 +257,38 @@ func outcomeOf(what string, err error) string {
 		return "nothing: " + err.Error()
 	}
 	return what
+}
+
+// erase erases a build of a pipeline that has ended, mostly of a new one.
+func erase(r *rand.Rand, w *gitlabtest.World, p *gitlabtest.Project) string {
+	if len(p.Pipelines) == 0 {
+		return "nothing: no pipeline to erase in"
+	}
+	back := r.IntN(len(p.Pipelines))
+	pl := p.Pipelines[len(p.Pipelines)-1-min(back, r.IntN(len(p.Pipelines)))]
+	for _, j := range pl.Jobs {
+		if ci.Status(pl.Status).Complete() && j.Kind == gitlabtest.Build && j.ErasedAt == nil && r.IntN(2) == 0 {
+			return outcomeOf(fmt.Sprintf("erase job %d of pipeline %d", j.ID, pl.ID), w.EraseJob(pl, j))
+		}
+	}
+	return fmt.Sprintf("nothing: no job of pipeline %d to erase", pl.ID)
+}
+
+// failFirst lets the first job of a pipeline that has not ended fail, so that
+// those of later stages are skipped.
+func failFirst(w *gitlabtest.World, pl *gitlabtest.Pipeline) string {
+	for _, j := range pl.Jobs {
+		if j.Kind != gitlabtest.Build || j.Status != "pending" && j.Status != "running" {
+			continue
+		}
+		if j.Status == "pending" {
+			if err := w.StartJob(pl, j, nil); err != nil {
+				return "nothing: " + err.Error()
+			}
+		}
+		return outcomeOf(fmt.Sprintf("fail job %d of pipeline %d", j.ID, pl.ID), w.FinishJob(pl, j, "failed"))
+	}
+	return fmt.Sprintf("nothing: no job of pipeline %d to fail", pl.ID)
 }
 
 // trigger has a bridge that waits start a pipeline, here or elsewhere.

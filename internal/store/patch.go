@@ -13,7 +13,8 @@ import (
 // is new is stored as it is. Of one that is stored, the columns that are said
 // are written, NULL too, and all others keep what a fuller answer said, but for
 // updated_at, of which nothing is known any more: NULL, which makes the next
-// poll read the pipeline anew.
+// poll read the pipeline anew. A job that was written does the same to its
+// pipeline: where GitLab's clock is ahead, an old event may have won.
 //
 // SyncedAt of a patch is the newest time that its event proves, so it loses
 // against every answer that was asked for after that. Among events of one
@@ -50,9 +51,22 @@ func patchTable(ctx context.Context, w writer, l *load, said []string) (int64, e
 				return 0, err
 			}
 		}
+		if t.Name == "jobs" && n > 0 {
+			if _, err := w.exec(ctx, unsettle); err != nil {
+				return 0, err
+			}
+		}
 	}
 	return total, nil
 }
+
+// unsettle makes the next poll read the pipelines of the staged jobs that were
+// written.
+const unsettle = `UPDATE pipelines SET updated_at = NULL
+FROM stage_jobs s, jobs j
+WHERE j.instance_id = s.instance_id AND j.id = s.id AND j.synced_at = s.synced_at
+  AND pipelines.instance_id = s.instance_id AND pipelines.id = s.pipeline_id
+  AND pipelines.updated_at IS NOT NULL AND pipelines.deleted_at IS NULL AND pipelines.source IS DISTINCT FROM 'external'`
 
 // patch gives the statement that writes t's staging table into t where only
 // some columns are said.

@@ -114,6 +114,37 @@ func TestPatchJob(t *testing.T) {
 	})
 }
 
+// A job that an event wrote has its pipeline read anew; one that lost against an
+// answer leaves it as it is, and so do those of deleted and of external pipelines.
+func TestPatchedJobUnsettlesItsPipeline(t *testing.T) {
+	said := []string{"name", "status"}
+	pipeline := func(id ci.PipelineID, source ci.Source) ci.Pipeline {
+		return ci.Pipeline{InstanceID: 1, ID: id, ProjectID: 1, Source: &source, UpdatedAt: new(at(3)), TimePrecision: "ms", SyncedAt: at(9)}
+	}
+	job := func(id ci.JobID, pipeline ci.PipelineID, status ci.Status, synced float64) ci.Job {
+		return ci.Job{InstanceID: 1, ID: id, ProjectID: 1, PipelineID: pipeline, Name: "a", Kind: ci.Build, Status: status, TimePrecision: "ms", SyncedAt: at(synced)}
+	}
+	onBoth(t, func(t *testing.T, s *Store) {
+		apply(t, s, Batch{
+			Pipelines: []ci.Pipeline{pipeline(1, "push"), pipeline(2, "push"), pipeline(3, "push"), pipeline(4, ci.SourceExternal), pipeline(5, "push")},
+			Jobs:      []ci.Job{job(1, 1, "created", 9), job(2, 2, "skipped", 9), job(3, 3, "created", 9), job(4, 4, "created", 9), job(5, 5, "success", 9)},
+		})
+		apply(t, s, Batch{Deleted: []Tombstone{{Table: "pipelines", InstanceID: 1, ID: 3, At: at(30)}}})
+		apply(t, s, Batch{Patches: []Patch{{Said: said, Jobs: []ci.Job{
+			job(1, 1, "pending", 20), job(2, 2, "created", 8), job(3, 3, "pending", 20), job(4, 4, "pending", 20), job(5, 5, "running", 20),
+		}}}})
+		var got []ci.PipelineID
+		for _, p := range pipelines(t, s) {
+			if p.UpdatedAt == nil {
+				got = append(got, p.ID)
+			}
+		}
+		if diff := cmp.Diff([]ci.PipelineID{1}, got); diff != "" {
+			t.Errorf("pipelines to be read anew (-want +got):\n%s", diff)
+		}
+	})
+}
+
 // Events of an attempt end at the same row in every order, twice or not.
 func TestPatchesInAnyOrder(t *testing.T) {
 	said := []string{"status", "started_at", "finished_at"}

@@ -17,14 +17,14 @@ func (s *Store) ProjectsByID(ctx context.Context, instance ci.InstanceID, ids []
 	return all[ci.Project](ctx, s, "projects", `WHERE instance_id = $1 AND id = ANY($2) ORDER BY id`, int64(instance), bigints(ids))
 }
 
-// StoredPipelines says which of the ids are those of stored pipelines, deleted
-// ones too; no ids give none.
+// StoredPipelines says which of the ids are those of live stored pipelines; no
+// ids give none.
 func (s *Store) StoredPipelines(ctx context.Context, instance ci.InstanceID, ids []ci.PipelineID) (map[ci.PipelineID]bool, error) {
 	there := make(map[ci.PipelineID]bool, len(ids))
 	if len(ids) == 0 {
 		return there, nil
 	}
-	err := s.each(ctx, `SELECT id FROM pipelines WHERE instance_id = $1 AND id = ANY($2)`, []any{int64(instance), bigints(ids)},
+	err := s.each(ctx, `SELECT id FROM pipelines WHERE instance_id = $1 AND id = ANY($2) AND deleted_at IS NULL`, []any{int64(instance), bigints(ids)},
 		func(row []any) error {
 			there[ci.PipelineID(row[0].(int64))] = true
 			return nil
