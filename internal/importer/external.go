@@ -15,7 +15,8 @@ import (
 
 // externals imports the external pipelines without updated_at that were created
 // since the horizon. When the list was read before, it stops at the first page
-// that has no news; such pipelines are followed while they run.
+// that reaches back to then and has no news; such pipelines are followed while
+// they run.
 func (v *visit) externals(ctx context.Context) error {
 	again := v.cursor.External != nil && !v.cursor.External.After(v.since) && !v.run.options.Full
 	list, err := v.listExternals(ctx, again)
@@ -67,16 +68,18 @@ func (v *visit) listExternals(ctx context.Context, again bool) (externalList, er
 			list.asked = serverNow(page.Date, page.AskedAt)
 		}
 		var fresh []gitlab.PipelineListItem
-		old := false
+		old, reached := false, false
 		for _, item := range page.Items {
 			if list.ids[ci.PipelineID(item.ID)] {
 				continue // shifted here from the page before
 			}
 			list.ids[ci.PipelineID(item.ID)] = true
+			created, ok := item.CreatedAt.Get()
+			reached = reached || ok && created.Before(v.cursor.ExternalAsked)
 			if _, ok := item.UpdatedAt.Get(); ok {
 				continue // in the list by updated_at
 			}
-			if created, ok := item.CreatedAt.Get(); ok && created.Before(v.since) {
+			if ok && created.Before(v.since) {
 				old = true
 				continue
 			}
@@ -87,7 +90,10 @@ func (v *visit) listExternals(ctx context.Context, again bool) (externalList, er
 			list.whole = true
 			return list, nil
 		}
-		if again && !page.Last {
+		// Above what the last whole reading showed, a page without news means
+		// nothing: it may have dated pipelines only, or what a visit wrote that was
+		// stopped before it came to those below.
+		if again && reached && !page.Last {
 			news, err := v.anyNeeded(ctx, fresh)
 			if err != nil || !news {
 				return list, err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -281,19 +280,8 @@ func (m *mapping) load(ctx context.Context, t *Table, rows [][]any) error {
 
 // each runs f on every row of an answer within the transaction.
 func (m *mapping) each(ctx context.Context, sql string, f func(row []any)) error {
-	cursor, err := m.w.rows(ctx, sql)
-	if err != nil {
-		return err
-	}
-	defer cursor.close()
-	for {
-		row, err := cursor.next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
+	return eachRow(ctx, m.w, sql, nil, func(row []any) error {
 		f(row)
-	}
+		return nil
+	})
 }
