@@ -143,11 +143,13 @@ func (v *visit) externalsStill(l gitlab.ProbedList, versions map[ci.PipelineID]s
 	if read && v.askedFor() || !read && l.More {
 		return false
 	}
-	listed := make(map[ci.PipelineID]bool, len(l.Pipelines))
+	listed, reached := make(map[ci.PipelineID]bool, len(l.Pipelines)), false
 	for _, pl := range l.Pipelines {
 		id := ci.PipelineID(pl.ID)
 		listed[id] = true
-		if created, _ := pl.CreatedAt.Get(); !created.Add(time.Second).After(v.since) {
+		created, ok := pl.CreatedAt.Get()
+		reached = reached || ok && created.Before(v.cursor.ExternalAsked)
+		if !created.Add(time.Second).After(v.since) {
 			continue // before the horizon
 		}
 		was, ok := versions[id]
@@ -155,7 +157,10 @@ func (v *visit) externalsStill(l gitlab.ProbedList, versions map[ci.PipelineID]s
 			return false
 		}
 	}
-	return l.More || !slices.ContainsFunc(undated, func(id ci.PipelineID) bool { return !listed[id] })
+	if l.More {
+		return reached // else there may be news below, as in externals
+	}
+	return !slices.ContainsFunc(undated, func(id ci.PipelineID) bool { return !listed[id] })
 }
 
 // askedFor says whether a person wants the project read, whatever a probe says.
