@@ -55,6 +55,7 @@ bench-all:
 # Every metric over ten million jobs. Their database (0.7 GB) is written once.
 bench-query:
 	WEIR_BENCH_FILE=$(BENCH_FILE) go test -run '^$$' -bench 'Query|Measure' -benchtime 20x -timeout 60m ./internal/bench
+	WEIR_BENCH_FILE=$(BENCH_FILE) go test -run '^$$' -bench MeasureDays ./internal/store
 
 fuzz:
 	scripts/fuzz $(FUZZTIME)

@@ -3,25 +3,19 @@ package store
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strconv"
-	"strings"
 	"time"
-	"unicode/utf8"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/weirhq/weir/internal/ci"
 )
 
-// freshPieces are the jobs of fresh pipelines, a row a pipeline, packed into a
-// text: a value that crosses from the engine into Go costs more than to write
-// and read it as text. Times are microseconds since 1970. A job is eight numbers
-// (pathOf.add), each empty where it is NULL and with a space behind it, then its
-// texts, each with its length in characters before it.
-const freshPieces = `SELECT j.instance_id, j.pipeline_id, string_agg(CAST(j.id AS text) || CASE WHEN j.coarse THEN ' 1 ' ELSE ' 0 ' END
-			|| {queued_at} || {queued_seconds} || {started_at} || {finished_at} || {downstream_at} || {kind} || {name} || {base_name} || {stage}, '')
-	FROM fresh_job j
+// freshPieces are the jobs of the fresh pipelines, those of a pipeline together.
+const freshPieces = `SELECT j.instance_id, j.pipeline_id, j.id, j.kind, j.name, j.base_name, coalesce(j.stage, ''),
+		j.queued_at, j.queued_seconds, j.started_at, j.finished_at, d.created_at, coalesce(j.time_precision = 's', false)
+	FROM {jobs}
 	LEFT JOIN fresh_downstream d ON d.instance_id = j.instance_id AND d.id = j.downstream_pipeline_id
-	GROUP BY j.instance_id, j.pipeline_id`
+	ORDER BY j.instance_id, j.pipeline_id`
 
 // keptPaths describes measure_paths.
 func keptPaths() Table {
@@ -34,40 +28,41 @@ func keptPaths() Table {
 	}}
 }
 
-// freshPieces with what packs its columns.
-func freshPiecesSQL() string {
-	moment := func(column string) string {
-		return "coalesce(CAST(CAST(round(CAST(extract(epoch FROM " + column + ") AS double precision) * 1000000) AS bigint) AS text), '') || ' '"
-	}
-	text := func(column string) string { return "CAST(length(" + column + ") AS text) || ' ' || " + column }
-	return strings.NewReplacer("{queued_at}", moment("j.queued_at"), "{queued_seconds}", "coalesce(CAST(j.queued_seconds AS text), '') || ' '",
-		"{started_at}", moment("j.started_at"), "{finished_at}", moment("j.finished_at"), "{downstream_at}", moment("d.created_at"),
-		"{kind}", text("j.kind"), "{name}", text("j.name"), "{base_name}", text("j.base_name"), "{stage}", text("coalesce(j.stage, '')")).Replace(freshPieces)
-}
-
 // paths keeps the critical paths of the fresh pipelines, and what each job on
-// them held up.
+// them held up. They are followed while the next jobs are read.
 func (m *measuring) paths(ctx context.Context) error {
 	needs, err := m.needs(ctx)
 	if err != nil {
 		return err
 	}
+	ended := make(chan *pathOf, pathsAhead)
 	var rows [][]any
-	current := pathOf{stages: map[string]ci.JobID{}}
-	err = eachRow(ctx, m.w, freshPiecesSQL(), nil, func(row []any) error {
-		instance, okInstance := row[0].(int64)
-		id, okID := row[1].(int64)
-		packed, okPacked := row[2].(string)
-		if !okInstance || !okID || !okPacked {
-			return errors.New("the jobs of a pipeline are not whole")
+	g, reading := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		for run := range ended {
+			rows = run.measure(rows)
 		}
-		if err := current.read(packed); err != nil {
-			return fmt.Errorf("jobs of pipeline %d: %w", id, err)
-		}
-		rows = current.measure(rows, instance, id, needs[[2]int64{instance, id}])
 		return nil
 	})
-	if err != nil {
+	g.Go(func() error {
+		defer close(ended)
+		run := &pathOf{}
+		err := eachRow(reading, m.w, m.fill(freshPieces), nil, func(row []any) error {
+			if instance, id := row[0].(int64), row[1].(int64); instance != run.instance || id != run.id {
+				if run.stages != nil {
+					ended <- run
+				}
+				run = &pathOf{instance: instance, id: id, stages: map[string]ci.JobID{}, needs: needs[[2]int64{instance, id}]}
+			}
+			run.add(row[2:])
+			return nil
+		})
+		if run.stages != nil {
+			ended <- run
+		}
+		return err
+	})
+	if err := g.Wait(); err != nil {
 		return err
 	}
 	t := keptPaths()
@@ -84,15 +79,49 @@ func (m *measuring) paths(ctx context.Context) error {
 	return m.step(ctx, "", "INSERT INTO measure_paths ("+columns+") SELECT "+columns+" FROM "+quoteName(stage(&t)))
 }
 
-// pathOf is a pipeline while its path is looked for.
+// pathsAhead bounds the pipelines that are read and not followed yet.
+const pathsAhead = 64
+
+// pathOf is a pipeline whose path is looked for.
 type pathOf struct {
-	pieces []ci.PathPiece
-	stages map[string]ci.JobID
+	instance, id int64
+	pieces       []ci.PathPiece
+	stages       map[string]ci.JobID // the smallest id of each
+	needs        map[string][]string
+}
+
+// add takes a row of freshPieces, from the job's id on.
+func (p *pathOf) add(row []any) {
+	moment := func(value any) *time.Time {
+		t, ok := value.(time.Time)
+		if !ok {
+			return nil
+		}
+		return &t
+	}
+	piece := ci.PathPiece{
+		ID: ci.JobID(row[0].(int64)), Kind: ci.JobKind(row[1].(string)), Name: row[2].(string), BaseName: row[3].(string), Stage: row[4].(string),
+		Coarse: row[10].(bool),
+	}
+	if first, ok := p.stages[piece.Stage]; !ok || piece.ID < first {
+		p.stages[piece.Stage] = piece.ID
+	}
+	var waited *float64
+	if seconds, ok := row[6].(float64); ok {
+		waited = &seconds
+	}
+	ready, ok := ci.ReadyAt(piece.Kind, moment(row[5]), waited, moment(row[7]), moment(row[9]))
+	finished, ended := row[8].(time.Time)
+	if !ok || !ended {
+		return
+	}
+	piece.Ready, piece.Finished = ready, finished
+	p.pieces = append(p.pieces, piece)
 }
 
 // measure adds to rows what is kept of the path: a row for each base name that
 // the pipeline has a piece of.
-func (p *pathOf) measure(rows [][]any, instance, id int64, needs map[string][]string) [][]any {
+func (p *pathOf) measure(rows [][]any) [][]any {
 	first := len(rows)
 	of := func(name string) []any {
 		for _, row := range rows[first:] {
@@ -100,121 +129,23 @@ func (p *pathOf) measure(rows [][]any, instance, id int64, needs map[string][]st
 				return row
 			}
 		}
-		rows = append(rows, []any{instance, id, name, nil, false, nil})
+		rows = append(rows, []any{p.instance, p.id, name, nil, false, nil})
 		return rows[len(rows)-1]
 	}
 	for i := range p.pieces {
 		row := of(p.pieces[i].BaseName)
 		row[4] = row[4] == true || p.pieces[i].Coarse
 	}
-	path := ci.CriticalPath(p.pieces, p.stages, needs)
+	path := ci.CriticalPath(p.pieces, p.stages, p.needs)
 	for i := range path {
 		row := of(path[i].BaseName)
 		before, _ := row[3].(float64)
 		row[3] = before + path[i].Exclusive().Seconds()
 	}
-	for name, gained := range ci.PathGains(path, p.pieces, p.stages, needs) {
+	for name, gained := range ci.PathGains(path, p.pieces, p.stages, p.needs) {
 		of(name)[5] = gained.Microseconds()
 	}
 	return rows
-}
-
-// read unpacks the jobs of a pipeline.
-func (p *pathOf) read(packed string) error {
-	clear(p.stages)
-	p.pieces = p.pieces[:0]
-	rest := unpacking{text: packed}
-	for rest.text != "" && rest.err == nil {
-		p.add(&rest)
-	}
-	return rest.err
-}
-
-// add reads a job: id, coarse, queued, waited, started, finished, downstream,
-// kind, name, base name, stage.
-func (p *pathOf) add(u *unpacking) {
-	piece := ci.PathPiece{ID: ci.JobID(u.integer()), Coarse: u.integer() == 1}
-	queued, waited, started, finished, downstream := u.moment(), u.number(), u.moment(), u.moment(), u.moment()
-	piece.Kind, piece.Name, piece.BaseName, piece.Stage = ci.JobKind(u.sized()), u.sized(), u.sized(), u.sized()
-	if first, ok := p.stages[piece.Stage]; !ok || piece.ID < first {
-		p.stages[piece.Stage] = piece.ID
-	}
-	ready, ok := ci.ReadyAt(piece.Kind, queued, waited, started, downstream)
-	if !ok || finished == nil {
-		return
-	}
-	piece.Ready, piece.Finished = ready, *finished
-	p.pieces = append(p.pieces, piece)
-}
-
-// unpacking is a packed text while it is read; its first error stays.
-type unpacking struct {
-	text string
-	err  error
-}
-
-func (u *unpacking) field() string {
-	field, rest, found := strings.Cut(u.text, " ")
-	if !found {
-		u.fail(errors.New("ends within a job"))
-	}
-	u.text = rest
-	return field
-}
-
-func (u *unpacking) fail(err error) {
-	if u.err == nil {
-		u.err = fmt.Errorf("what was packed: %w", err)
-	}
-}
-
-func (u *unpacking) integer() int64 {
-	n, err := strconv.ParseInt(u.field(), 10, 64)
-	if err != nil {
-		u.fail(err)
-	}
-	return n
-}
-
-func (u *unpacking) number() *float64 {
-	field := u.field()
-	if field == "" {
-		return nil
-	}
-	n, err := strconv.ParseFloat(field, 64)
-	if err != nil {
-		u.fail(err)
-	}
-	return &n
-}
-
-func (u *unpacking) moment() *time.Time {
-	field := u.field()
-	if field == "" {
-		return nil
-	}
-	micros, err := strconv.ParseInt(field, 10, 64)
-	if err != nil {
-		u.fail(err)
-	}
-	t := time.UnixMicro(micros).UTC()
-	return &t
-}
-
-// sized reads a text with its length before it.
-func (u *unpacking) sized() string {
-	end := 0
-	for range u.integer() {
-		if end >= len(u.text) {
-			u.fail(errors.New("ends within a text"))
-			break
-		}
-		_, size := utf8.DecodeRuneInString(u.text[end:])
-		end += size
-	}
-	text := u.text[:end]
-	u.text = u.text[end:]
-	return text
 }
 
 // needs gives what jobs of the fresh pipelines need, where that was fetched.

@@ -13,12 +13,14 @@ import (
 //
 //	fresh_pipeline  the pipelines to look at: marked ones, and those whose bridges
 //	                started a marked one
-//	fresh_job       their jobs
 //	fresh_commit    what they ran on, and which bridge started them
 //	fresh_shared    pipelines on whose commit, of its project and kind of ref, several ran
 //	fresh_twice     the job names of which a pipeline has several attempts
 //	fresh_day       the days of their attempts, before and after
 //	fresh_downstream  what their bridges started
+//
+// Their jobs are read anew by each statement that wants some of their columns:
+// a copy of them takes longer to write than three times to read.
 
 // utcDay is the SQL of a time's UTC date. Arithmetic on numbers, because DuckDB's
 // on times with zones goes through a calendar.
@@ -35,9 +37,7 @@ const (
 		WHERE j.downstream_pipeline_id IS NOT NULL
 			AND NOT EXISTS (SELECT 1 FROM fresh_pipeline k WHERE k.instance_id = j.instance_id AND k.pipeline_id = j.pipeline_id)`
 
-	freshJobs = `SELECT j.instance_id, j.pipeline_id, j.project_id, j.id, j.name, j.base_name, j.stage, j.kind, j.status, j.failure_reason, j.created_at,
-			j.queued_at, j.queued_seconds, j.started_at, j.finished_at, j.downstream_pipeline_id, coalesce(j.time_precision = 's', false) AS coarse
-		FROM jobs j JOIN fresh_pipeline f ON f.instance_id = j.instance_id AND f.pipeline_id = j.pipeline_id`
+	freshJobs = `jobs j JOIN fresh_pipeline f ON f.instance_id = j.instance_id AND f.pipeline_id = j.pipeline_id AND j.pipeline_id {between}`
 
 	freshCommits = `SELECT p.instance_id, p.id AS pipeline_id, p.project_id, p.sha, p.ref_type, b.name AS child
 		FROM fresh_pipeline f JOIN pipelines p ON p.instance_id = f.instance_id AND p.id = f.pipeline_id
@@ -48,7 +48,7 @@ const (
 			ON b.instance_id = p.instance_id AND b.downstream_pipeline_id = p.id AND p.source = 'parent_pipeline'`
 
 	freshDownstream = `SELECT instance_id, id, created_at FROM pipelines
-		WHERE id IN (SELECT downstream_pipeline_id FROM fresh_job WHERE downstream_pipeline_id IS NOT NULL)`
+		WHERE id IN (SELECT j.downstream_pipeline_id FROM {jobs} WHERE j.downstream_pipeline_id IS NOT NULL)`
 
 	freshShared = `SELECT instance_id, pipeline_id FROM (
 			SELECT p.instance_id, p.id AS pipeline_id, count(*) OVER (PARTITION BY p.instance_id, p.project_id, p.sha, p.ref_type) AS n
@@ -56,15 +56,16 @@ const (
 				ON c.instance_id = p.instance_id AND c.project_id = p.project_id AND c.sha = p.sha AND c.ref_type = p.ref_type) x
 		WHERE n > 1`
 
-	freshTwice = `SELECT instance_id, pipeline_id, name FROM {attempts} GROUP BY instance_id, pipeline_id, name HAVING count(*) > 1`
+	freshTwice = `SELECT j.instance_id, j.pipeline_id, j.name FROM {jobs} WHERE {attempted}
+		GROUP BY j.instance_id, j.pipeline_id, j.name HAVING count(*) > 1`
 
 	// What belongs to no pipeline that is stored has no commit, and is not alone.
 	freshAttempts = `INSERT INTO measure_attempts (instance_id, pipeline_id, project_id, day, name, base_name, stage, ref_type, sha, child, created_at, id,
 			passed, broke, coarse, alone)
 		SELECT j.instance_id, j.pipeline_id, j.project_id, {day}, j.name, j.base_name, j.stage, c.ref_type, c.sha, c.child, j.created_at, j.id,
-			j.status = 'success', j.status = 'failed' AND coalesce(j.failure_reason, '') IN ({reasons}), j.coarse,
+			j.status = 'success', j.status = 'failed' AND coalesce(j.failure_reason, '') IN ({reasons}), coalesce(j.time_precision = 's', false),
 			c.sha IS NOT NULL AND s.pipeline_id IS NULL AND t.pipeline_id IS NULL
-		FROM fresh_job j
+		FROM {jobs}
 		LEFT JOIN fresh_commit c ON c.instance_id = j.instance_id AND c.pipeline_id = j.pipeline_id
 		LEFT JOIN fresh_shared s ON s.instance_id = j.instance_id AND s.pipeline_id = j.pipeline_id
 		LEFT JOIN fresh_twice t ON t.instance_id = j.instance_id AND t.pipeline_id = j.pipeline_id AND t.name = j.name
@@ -86,40 +87,45 @@ const (
 type measuring struct {
 	w       writer
 	dialect dialect
+	between string // the condition that an id lies among those of the fresh pipelines
+}
+
+// fill writes out what statements have in braces.
+func (m *measuring) fill(sql string) string {
+	reasons := quoteTexts(append(ci.FailureReasons(ci.FailureCode), ci.FailureReasons(ci.FailureTimeout)...))
+	return strings.NewReplacer(
+		"{jobs}", strings.ReplaceAll(freshJobs, "{between}", m.between), "{between}", m.between, "{day}", utcDay("j.created_at"), "{reasons}", reasons,
+		"{attempted}", "j.kind = 'build' AND j.status IN ('success', 'failed') AND j.created_at IS NOT NULL", // the population of flaky_jobs
+	).Replace(sql)
 }
 
 func (m *measuring) work(ctx context.Context, limit int) error {
-	const attempted = "j.kind = 'build' AND j.status IN ('success', 'failed') AND j.created_at IS NOT NULL" // the population of flaky_jobs
-	reasons := quoteTexts(append(ci.FailureReasons(ci.FailureCode), ci.FailureReasons(ci.FailureTimeout)...))
-	filled := strings.NewReplacer("{day}", utcDay("j.created_at"), "{attempts}", "fresh_job j WHERE "+attempted, "{attempted}", attempted, "{reasons}", reasons)
 	if err := m.step(ctx, "fresh_pipeline", fmt.Sprintf(freshPipelines, limit)); err != nil {
 		return err
 	}
 	if err := m.step(ctx, "", freshUpstream); err != nil {
 		return err
 	}
-	between, err := m.between(ctx)
-	if err != nil {
+	if err := m.look(ctx); err != nil {
 		return err
 	}
 	ofFresh := func(table string) string {
-		return " WHERE " + table + ".pipeline_id " + between +
+		return " WHERE " + table + ".pipeline_id " + m.between +
 			" AND EXISTS (SELECT 1 FROM fresh_pipeline f WHERE f.instance_id = " + table + ".instance_id AND f.pipeline_id = " + table + ".pipeline_id)"
 	}
 	for _, step := range []struct{ name, sql string }{
 		{"fresh_day", "SELECT DISTINCT day FROM measure_attempts" + ofFresh("measure_attempts")},
 		{"", "DELETE FROM measure_attempts" + ofFresh("measure_attempts")},
 		{"", "DELETE FROM measure_paths" + ofFresh("measure_paths")},
-		{"fresh_job", freshJobs + " WHERE j.pipeline_id " + between},
 		{"fresh_commit", freshCommits},
 		{"fresh_downstream", freshDownstream},
 		{"fresh_shared", freshShared},
-		{"fresh_twice", filled.Replace(freshTwice)},
-		{"", filled.Replace(freshAttempts)},
+		{"fresh_twice", freshTwice},
+		{"", freshAttempts},
 		{"", freshAccompanied},
-		{"", filled.Replace("INSERT INTO fresh_day SELECT DISTINCT {day} FROM {attempts}")},
+		{"", "INSERT INTO fresh_day SELECT DISTINCT {day} FROM {jobs} WHERE {attempted}"},
 	} {
-		if err := m.step(ctx, step.name, step.sql); err != nil {
+		if err := m.step(ctx, step.name, m.fill(step.sql)); err != nil {
 			return err
 		}
 	}
@@ -131,7 +137,7 @@ func (m *measuring) work(ctx context.Context, limit int) error {
 	}
 	for _, statement := range []string{
 		"DELETE FROM measure_dirty" + ofFresh("measure_dirty"),
-		"DROP TABLE fresh_pipeline", "DROP TABLE fresh_day", "DROP TABLE fresh_job", "DROP TABLE fresh_commit", "DROP TABLE fresh_downstream", "DROP TABLE fresh_shared", "DROP TABLE fresh_twice",
+		"DROP TABLE fresh_pipeline", "DROP TABLE fresh_day", "DROP TABLE fresh_commit", "DROP TABLE fresh_downstream", "DROP TABLE fresh_shared", "DROP TABLE fresh_twice",
 	} {
 		if err := m.step(ctx, "", statement); err != nil {
 			return err
@@ -140,16 +146,14 @@ func (m *measuring) work(ctx context.Context, limit int) error {
 	return nil
 }
 
-// between gives the condition that an id lies among those of the fresh pipelines.
-// Ids grow with time, and DuckDB skips what lies outside of a range that is
-// written down: of ten million rows all but a few hundred thousand.
-func (m *measuring) between(ctx context.Context) (string, error) {
-	condition := ""
-	err := eachRow(ctx, m.w, "SELECT coalesce(min(pipeline_id), 0), coalesce(max(pipeline_id), 0) FROM fresh_pipeline", nil, func(row []any) error {
-		condition = fmt.Sprintf("BETWEEN %d AND %d", row[0], row[1])
+// look finds between which ids the fresh pipelines lie. Ids grow with time, and
+// DuckDB skips what lies outside of a range that is written down: of ten million
+// rows all but a few hundred thousand.
+func (m *measuring) look(ctx context.Context) error {
+	return eachRow(ctx, m.w, "SELECT coalesce(min(pipeline_id), 0), coalesce(max(pipeline_id), 0) FROM fresh_pipeline", nil, func(row []any) error {
+		m.between = fmt.Sprintf("BETWEEN %d AND %d", row[0], row[1])
 		return nil
 	})
-	return condition, err
 }
 
 // step runs a statement, whose rows become a temporary table where that has a name.
