@@ -289,6 +289,7 @@ type Sync struct {
 	ThrottledSeconds float64          `db:"throttled_seconds"` // for how long limits held requests back
 	Plan             string           `db:"plan"`              // that was used; while it runs and has not chosen, that was asked for
 	PlanRequests     map[string]int64 `db:"plan_requests"`     // that each plan would have needed; of the one used, that it did need
+	Polled           *bool            `db:"polled"`            // nobody asked for it; NULL: not known, stored before weir noted it
 }
 
 // SyncError is something that a run of the importer could not do.

@@ -57,6 +57,7 @@ type Importer struct {
 	now   func() time.Time
 
 	reconcileEvery time.Duration
+	pruned         pruned
 
 	// watchCommits, when not nil, is called just before and just after each
 	// commit of a sync, with its number from 1: where tests kill the process.
@@ -97,6 +98,7 @@ type Options struct {
 	First    []string // ids or full paths: visited before the others, in this order; unknown ones do not matter
 	Only     Scope    // ScopeAll, or ScopeOpen for a look at what had not ended
 	Full     bool     // read again what is stored already
+	Polled   bool     // nobody asked for it: its row goes after a week if it found nothing (prune.go)
 	// Recount has the pipelines of quiet projects counted whosever turn it is, as
 	// far as a round's bound on that goes: by the count deletions show.
 	Recount bool

@@ -85,7 +85,7 @@ func (r *run) begin(ctx context.Context) error {
 	}
 	r.sync = ci.Sync{
 		InstanceID: r.source.Instance.ID, ConnectionID: r.source.Connection, Kind: kind,
-		State: ci.SyncRunning, StartedAt: r.now().UTC(), Plan: r.plannedFirst(),
+		State: ci.SyncRunning, StartedAt: r.now().UTC(), Plan: r.plannedFirst(), Polled: &r.options.Polled,
 	}
 	id, err := r.store.BeginSync(ctx, r.sync)
 	if err != nil {
@@ -130,6 +130,9 @@ func (r *run) end(ctx context.Context, problem *ci.Problem) error {
 	r.progress.emit(Event{Kind: EventDone, Message: string(r.sync.State)})
 	r.log.Info("sync ended", "sync", r.sync.ID, "state", r.sync.State, "requests", r.sync.Requests,
 		"rows", r.sync.Rows, "took", now.Sub(r.sync.StartedAt))
+	if err == nil && r.options.Polled {
+		r.pruneIdle(ctx)
+	}
 	return err
 }
 

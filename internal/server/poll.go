@@ -252,7 +252,7 @@ func (p *poller) turn(ctx context.Context, l *line) {
 		p.learn(ctx, l, last, 0, nil, true)
 	}
 	now := p.now()
-	o := importer.Options{Plan: p.config.Plan, OpenSince: now.Add(-longOpen)}
+	o := importer.Options{Plan: p.config.Plan, Polled: true, OpenSince: now.Add(-longOpen)}
 	switch {
 	case !now.Before(l.next):
 		o.History, o.First = sliceOfHistory, p.interest.first()

@@ -16,7 +16,7 @@ func importTables() []Table {
 			{Name: "last_error_at", Type: Timestamp, Nullable: true, Meaning: "when something last went wrong"},
 			{Name: "requests", Type: BigInt, Meaning: "requests spent on it, all syncs together"},
 		}},
-		{Name: "syncs", Meaning: "One run of the importer.", newest: newestLast, Columns: []Column{
+		{Name: "syncs", Meaning: "One run of the importer. Of rounds that weir made by itself and that found nothing, the last week is kept.", newest: newestLast, Columns: []Column{
 			{Name: "id", Type: BigInt, Key: true, Meaning: "weir's number of the run, from 1"},
 			{Name: "instance_id", Type: BigInt, Meaning: "which GitLab", References: "instances.id"},
 			{Name: "connection_id", Type: BigInt, Meaning: "which connection"},
@@ -30,6 +30,7 @@ func importTables() []Table {
 			{Name: "throttled_seconds", Type: Double, Meaning: "for how long rate limits, GitLab's or your own ceiling, held requests back"},
 			{Name: "plan", Type: Text, Meaning: "how rows were fetched"},
 			{Name: "plan_requests", Type: JSON, Nullable: true, added: 6, Meaning: "requests that each plan would have needed for what was read; of the plan that was used, those that it made"},
+			{Name: "polled", Type: Boolean, Nullable: true, added: 9, Meaning: "nobody asked for it: weir looked by itself; NULL: of before weir noted that"},
 		}},
 		{Name: "sync_errors", Meaning: "Something that a run of the importer could not do.", newest: newestLast, Columns: []Column{
 			{Name: "sync_id", Type: BigInt, Key: true, Meaning: "the run", References: "syncs.id"},
