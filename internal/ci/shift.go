@@ -17,6 +17,9 @@ type Shift struct {
 	Before, After float64 // medians of the days of the levels on either side
 }
 
+// ShiftDays is the length of the shortest series in which there can be a shift.
+const ShiftDays = 4
+
 // What counts as a shift. The statistic is that of a difference of means, in
 // units of the noise, at the best of all places, so it is asked for more than
 // the usual three; tests hold it to false and missed points on made-up series.
@@ -29,14 +32,17 @@ const (
 
 // Shifts looks for lasting changes of level, in order. Levels must be positive
 // (others are left out of the search but keep their index); a series of fewer
-// than four days has none.
+// than ShiftDays has none.
 //
 // The search is binary segmentation on logarithms, so that +20 % weighs the same
 // at a minute and at an hour. A day weighs by its runs. The noise is estimated
 // from differences of neighbours, which a shift hardly touches, and a day far
 // from its neighbours is drawn in to them, so that one odd day is no level.
 func Shifts(days []Level) []Shift {
-	var s series
+	if len(days) < ShiftDays {
+		return nil
+	}
+	s := series{index: make([]int, 0, len(days)), x: make([]float64, 0, len(days)), w: make([]float64, 0, len(days))}
 	for i, d := range days {
 		if d.Median > 0 && d.N > 0 {
 			s.index = append(s.index, i)
@@ -44,7 +50,7 @@ func Shifts(days []Level) []Shift {
 			s.w = append(s.w, float64(d.N))
 		}
 	}
-	if len(s.x) < 4 {
+	if len(s.x) < ShiftDays {
 		return nil
 	}
 	s.noise = s.estimateNoise()

@@ -1,17 +1,13 @@
 package metric
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
-	"github.com/weirhq/weir/internal/ci"
 	"github.com/weirhq/weir/internal/store"
 )
 
@@ -137,56 +133,4 @@ func (e *Engine) measuredPaths(ctx context.Context, v *store.View, q *question) 
 	}
 	slices.SortFunc(r.rows, func(a, b Row) int { return compareValues(a.sort, b.sort) })
 	return r, nil
-}
-
-// measuredSeries gives the series that change_points looks at, each as one row
-// with its days packed into a text: a hundred thousand rows would take longer to
-// come than to compute.
-func (e *Engine) measuredSeries(ctx context.Context, v *store.View, q *question, r *result, f func(*daily)) error {
-	sql, err := q.renderMeasured(e.files)
-	if err != nil {
-		return err
-	}
-	r.measured = true
-	err = v.Each(ctx, sql, nil, func(row []any) error {
-		d := &daily{instance: row[0].(int64), project: row[1].(int64), name: row[2]}
-		if err := d.unpack(row[3].(string)); err != nil {
-			return err
-		}
-		r.coarse = r.coarse || row[4] == true
-		f(d)
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("metric %s: %w\n%s", q.metric.name, err, sql)
-	}
-	return nil
-}
-
-// unpack reads days in any order: days since 1970, runs, median.
-func (d *daily) unpack(packed string) error {
-	type one struct {
-		day   int
-		level ci.Level
-	}
-	list := make([]one, 0, strings.Count(packed, ",")+1)
-	for text := range strings.SplitSeq(packed, ",") {
-		day, rest, _ := strings.Cut(text, " ")
-		n, median, _ := strings.Cut(rest, " ")
-		var o one
-		var errs [3]error
-		o.day, errs[0] = strconv.Atoi(day)
-		o.level.N, errs[1] = strconv.ParseInt(n, 10, 64)
-		o.level.Median, errs[2] = strconv.ParseFloat(median, 64)
-		if err := errors.Join(errs[:]...); err != nil {
-			return fmt.Errorf("a day of a series, %q: %w", text, err)
-		}
-		list = append(list, o)
-	}
-	slices.SortFunc(list, func(a, b one) int { return cmp.Compare(a.day, b.day) })
-	for _, o := range list {
-		d.days = append(d.days, time.Unix(int64(o.day)*86400, 0).UTC())
-		d.levels = append(d.levels, o.level)
-	}
-	return nil
 }

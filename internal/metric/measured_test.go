@@ -269,6 +269,9 @@ func sameSeries(t *rapid.T, e *Engine, query Query) {
 				return err
 			}
 			return e.series(t.Context(), v, q, &result{sql: sql}, func(d *daily) {
+				if err := d.unpack(); err != nil {
+					t.Fatal(err)
+				}
 				lists[measured] = append(lists[measured], fmt.Sprint(d.instance, d.project, d.name, d.days, d.levels))
 			})
 		})

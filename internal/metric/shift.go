@@ -1,21 +1,23 @@
 package metric
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/weirhq/weir/internal/ci"
 	"github.com/weirhq/weir/internal/store"
 )
 
-// daily is a series of days of one job or of the runs of one project.
-type daily struct {
-	instance, project int64
-	name              any         // base_name; nil: runs
-	days              []time.Time // midnights in UTC, whatever the zone
-	levels            []ci.Level
+// shift is a change of level that was found in a series.
+type shift struct {
+	series *daily
+	ci.Shift
 }
 
 // shifts looks for changes of level in every series that the statement gives.
@@ -25,87 +27,73 @@ func (e *Engine) shifts(ctx context.Context, v *store.View, q *question) (result
 		return result{}, err
 	}
 	r := result{sql: sql, names: []string{"n", "before", "after", "value", "sha_before", "sha_after"}}
+	var list []*daily
+	err = e.series(ctx, v, q, &r, func(d *daily) {
+		if q.wantsSeries(d.name) {
+			list = append(list, d)
+		}
+	})
+	if err != nil {
+		return result{}, err
+	}
+	found, err := search(ctx, list)
+	if err != nil || len(found) == 0 {
+		return r, err
+	}
 	paths, err := projectPaths(ctx, v)
 	if err != nil {
 		return result{}, err
 	}
-	var found []Row
-	var places []beside
-	err = e.series(ctx, v, q, &r, func(d *daily) {
-		if !q.wantsSeries(d.name) {
-			return
-		}
-		for _, s := range ci.Shifts(d.levels) {
-			n := int64(0)
-			for _, level := range d.levels {
-				n += level.N
-			}
-			path, day := paths[[2]int64{d.instance, d.project}], d.days[s.At].Format(time.DateOnly)
-			found = append(found, Row{
-				Cells: []Cell{
-					{"project", path},
-					{"base_name", d.name},
-					{"day", day},
-					{"n", n},
-					{"before", s.Before},
-					{"after", s.After},
-					{"value", s.After/s.Before - 1},
-					{"sha_before", nil},
-					{"sha_after", nil},
-				},
-				sort: []any{path, d.name, day, d.instance, d.project},
-			})
-			places = append(places, beside{d.instance, d.project, d.name, d.days[max(0, s.At-1)], d.days[s.At]})
-		}
-	})
+	commits, err := e.commitsBeside(ctx, v, q, found)
 	if err != nil {
 		return result{}, err
 	}
-	for i := range found {
-		for side, cell := range map[string]int{"before": 7, "after": 8} {
-			sha, err := e.shaBeside(ctx, v, q, places[i], side)
-			if err != nil {
-				return result{}, err
-			}
-			found[i].Cells[cell].Value = sha
-		}
+	for i, s := range found {
+		d := s.series
+		path, day := paths[[2]int64{d.instance, d.project}], d.day(s.At).Format(time.DateOnly)
+		r.rows = append(r.rows, Row{
+			Cells: []Cell{
+				{"project", path},
+				{"base_name", d.name},
+				{"day", day},
+				{"n", d.runs()},
+				{"before", s.Before},
+				{"after", s.After},
+				{"value", s.After/s.Before - 1},
+				{"sha_before", commits[i].before},
+				{"sha_after", commits[i].after},
+			},
+			sort: []any{path, d.name, day, d.instance, d.project},
+		})
 	}
-	slices.SortStableFunc(found, func(a, b Row) int { return compareValues(a.sort, b.sort) })
-	r.rows = found
+	slices.SortStableFunc(r.rows, func(a, b Row) int { return compareValues(a.sort, b.sort) })
 	return r, nil
 }
 
-// series gives the series that are looked at, days in order.
-func (e *Engine) series(ctx context.Context, v *store.View, q *question, r *result, f func(*daily)) error {
-	if q.measured != "" {
-		return e.measuredSeries(ctx, v, q, r, f)
-	}
-	var current *daily
-	err := v.Each(ctx, r.sql, nil, func(row []any) error {
-		instance, project, name := row[0].(int64), row[1].(int64), row[2]
-		if current == nil || current.instance != instance || current.project != project || current.name != name {
-			if current != nil {
-				f(current)
+// search looks for changes of level in each series, on all processors: of ten
+// million jobs there are thousands of series, and none needs another. What it
+// finds stands in the order of the list.
+func search(ctx context.Context, list []*daily) ([]shift, error) {
+	var group errgroup.Group
+	shares := make([][]shift, min(runtime.GOMAXPROCS(0), len(list)))
+	for i := range shares {
+		group.Go(func() error {
+			for _, d := range list[i*len(list)/len(shares) : (i+1)*len(list)/len(shares)] {
+				if d.length() < ci.ShiftDays {
+					continue // of job names that come and go there are many
+				}
+				if err := cmp.Or(ctx.Err(), d.unpack()); err != nil {
+					return err
+				}
+				for _, s := range ci.Shifts(d.levels) {
+					shares[i] = append(shares[i], shift{d, s})
+				}
 			}
-			current = &daily{instance: instance, project: project, name: name}
-		}
-		day, err := time.Parse(time.DateOnly, row[3].(string))
-		if err != nil {
-			return err
-		}
-		current.days = append(current.days, day)
-		median, _ := row[5].(float64)
-		current.levels = append(current.levels, ci.Level{Median: median, N: row[4].(int64)})
-		r.coarse = r.coarse || row[6] == true
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("metric %s: %w\n%s", q.metric.name, err, r.sql)
+			return nil
+		})
 	}
-	if current != nil {
-		f(current)
-	}
-	return nil
+	err := group.Wait()
+	return slices.Concat(shares...), err
 }
 
 // wantsSeries says whether the filter by base_name, if there is one, lets a
@@ -119,55 +107,6 @@ func (q *question) wantsSeries(name any) bool {
 		return !isText && c.null || isText && slices.Contains(c.values, text)
 	}
 	return true
-}
-
-// beside is where a shift was found.
-type beside struct {
-	instance, project int64
-	name              any
-	last, first       time.Time // days: the last of the level before, the first of the new one
-}
-
-// shaBeside gives the commit of the last run before the day, or of the first
-// since; nil where GitLab gave none.
-func (e *Engine) shaBeside(ctx context.Context, v *store.View, q *question, at beside, side string) (any, error) {
-	// Both days have runs, so no others need be looked at.
-	day, order := at.last, "DESC"
-	if side == "after" {
-		day, order = at.first, "ASC"
-	}
-	near := *q
-	if begins := q.window.instant(day); begins.After(near.window.From) {
-		near.window.From = begins
-	}
-	if ends := q.window.instant(day.AddDate(0, 0, 1)); ends.Before(near.window.To) {
-		near.window.To = ends
-	}
-	q = &near
-	text := "WITH runs AS (\n/*runs*/\n)\nSELECT x.sha FROM runs x WHERE x.status IN ('success', 'failed') AND x.duration_seconds IS NOT NULL"
-	over := overSeries
-	s := &statement{files: e.files}
-	if name, ok := at.name.(string); ok {
-		text = "WITH attempts AS (\n/*attempts*/\n)\nSELECT y.sha FROM attempts x" +
-			"\nLEFT JOIN pipelines y ON y.instance_id = x.instance_id AND y.id = x.pipeline_id" +
-			"\nWHERE x.status = 'success' AND x.retried IS NOT TRUE AND x.started_at IS NOT NULL AND x.finished_at IS NOT NULL" +
-			" AND x.duration_seconds IS NOT NULL AND x.base_name = " + s.token(quote(name))
-		over = overAttempts
-	}
-	text += fmt.Sprintf(" AND x.instance_id = %d AND x.project_id = %d\nORDER BY x.created_at %s, x.id %s LIMIT 1",
-		at.instance, at.project, order, order)
-	sql, err := s.finish(s.fill(q, over, text))
-	if err != nil {
-		return nil, err
-	}
-	_, rows, err := v.Select(ctx, sql)
-	if err != nil {
-		return nil, fmt.Errorf("finding a commit: %w\n%s", err, sql)
-	}
-	if len(rows) == 0 {
-		return nil, nil
-	}
-	return rows[0][0], nil
 }
 
 // projectPaths gives the full path of every project.

@@ -22,7 +22,7 @@ WITH runs AS (
   ) whole
 )
 SELECT instance_id, project_id, base_name,
-       string_agg(CAST(day - DATE '1970-01-01' AS text) || ' ' || CAST(n AS text) || ' ' || CAST(median AS text), ',') AS days,
+       string_agg(concat(day - DATE '1970-01-01', ' ', n, ' ', median), ',') AS days,
        bool_or(coarse) AS coarse
 FROM levels
 GROUP BY instance_id, project_id, base_name
