@@ -15,7 +15,7 @@ import (
 // A metric's SQL file is a whole statement with marks, written as comments,
 // where a question adds to it:
 //
-//	/*runs*/ …           the rows of sql/relation/runs.sql; flaky is three relations, the last of which is groups
+//	/*runs*/ …           the rows of sql/relation/runs.sql; flaky, kept and line are several relations, the last of which are groups, attempts and line
 //	/*dims*/             the values that the answer is divided by, and a comma
 //	/*joins*/            the tables that those and the filters are read from
 //	/*filters*/          conditions, each with AND before it
@@ -86,7 +86,7 @@ func (s *statement) finish(sql string) (string, error) {
 }
 
 var (
-	relationMark = regexp.MustCompile(`(?m)^([ ]*)/\*(runs|attempts|failed|deployments|judged|waited|days|flaky)\*/`)
+	relationMark = regexp.MustCompile(`(?m)^([ ]*)/\*(runs|attempts|failed|deployments|judged|waited|days|flaky|kept|line)\*/`)
 	unlessMark   = regexp.MustCompile(`(?m)^/\*unless ([a-z_]+)\*/(.*)\n?`)
 	variableMark = regexp.MustCompile(`:([a-z_]+)`)
 )
