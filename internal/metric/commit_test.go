@@ -20,6 +20,7 @@ func TestCommitsBeside(t *testing.T) {
 	onBoth(t, func(t *testing.T, open func() *store.Store) {
 		rapid.Check(t, func(rt *rapid.T) {
 			w := drawWorld(rt)
+			w.crowd()
 			s := open()
 			w.load(t, s)
 			e, err := New(Config{Store: s, Now: func() time.Time { return worldNow }})
@@ -70,6 +71,23 @@ func TestCommitsBeside(t *testing.T) {
 			}
 		})
 	})
+}
+
+// crowd brings all that happened to three days of one project.
+func (w *world) crowd() {
+	first := time.Date(2026, 10, 24, 20, 0, 0, 0, time.UTC)
+	move := func(at *time.Time) *time.Time {
+		if at == nil {
+			return nil
+		}
+		return new(first.Add(at.Sub(first).Abs() % (50 * time.Hour)))
+	}
+	for i := range w.Pipelines {
+		w.Pipelines[i].ProjectID, w.Pipelines[i].CreatedAt = 1, move(w.Pipelines[i].CreatedAt)
+	}
+	for i := range w.Jobs {
+		w.Jobs[i].ProjectID, w.Jobs[i].CreatedAt = 1, move(w.Jobs[i].CreatedAt)
+	}
 }
 
 // commit gives the commit of what is first on a day of a series, or last where
