@@ -41,31 +41,32 @@ func (r *run) plannedFirst() string {
 }
 
 // choosePlan settles by which plan the run fetches, with one request at most. A
-// wish that GitLab cannot fulfil is recorded with the reason; nothing is missing
-// for it. Its error is that of a run that was stopped meanwhile: that says
-// nothing of GitLab, and no plan was chosen.
+// wish that GitLab cannot fulfil is recorded with the reason, where that is news;
+// nothing is missing for it. Its error is that of a run that was stopped meanwhile:
+// that says nothing of GitLab, and no plan was chosen.
 func (r *run) choosePlan(ctx context.Context) error {
 	r.sync.Plan = r.options.Plan
 	if r.options.Plan == PlanDocumented {
 		return nil
 	}
-	_, err := r.source.Client.GraphQLLimits(ctx)
+	missing, news, err := r.graphQLMissing(ctx)
 	switch {
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	case err == nil:
+	case err != nil:
+		return err
+	case missing == nil:
 		r.bulkSize = newBulkSize()
 		if r.options.Plan == PlanAuto {
 			r.sync.Plan = PlanGraphQL
 		}
 	case r.options.Plan == PlanGraphQL:
 		r.sync.Plan = PlanDocumented
-		r.fellBack(nil, "", err)
 	default:
 		r.sync.Plan = PlanKeyset
-		r.fellBack(nil, "", err)
 	}
-	r.log.Info("plan chosen", "sync", r.sync.ID, "plan", r.sync.Plan, "asked", r.options.Plan, "graphql", err == nil)
+	if news {
+		r.fellBack(nil, "", missing)
+	}
+	r.log.Info("plan chosen", "sync", r.sync.ID, "plan", r.sync.Plan, "asked", r.options.Plan, "graphql", missing == nil)
 	return nil
 }
 

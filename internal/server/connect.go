@@ -148,7 +148,7 @@ func (e *engine) Check(ctx context.Context, id ci.ConnectionID) (api.Verificatio
 		return told, context.Cause(ctx) // it says nothing about the connection
 	}
 	defer e.connectionsChanged()
-	return told, errors.Join(outcome.Err, e.control.Checked(ctx, id, outcome))
+	return told, errors.Join(outcome.Err, e.control.Checked(ctx, id, outcome), e.importer.Checked(ctx, id))
 }
 
 // naming says which of several credentials a problem is about.
