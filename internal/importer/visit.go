@@ -109,7 +109,7 @@ func (v *visit) lists() [2]list {
 }
 
 func (v *visit) walk(l list, floor, before time.Time) *walk {
-	return &walk{list: v.pipelines, source: l.source, floor: floor, before: before}
+	return &walk{list: v.pipelines, byID: true, source: l.source, floor: floor, before: before}
 }
 
 func (v *visit) pipelines(ctx context.Context, o gitlab.PipelineListOptions) pipelinePages {

@@ -22,6 +22,7 @@ import (
 type walk struct {
 	list   func(context.Context, gitlab.PipelineListOptions) pipelinePages
 	what   string    // what it lists, for errors; "": pipelines
+	byID   bool      // the list can be had by id too; that of deployments cannot, with a bound of time
 	source string    // "" or a source to ask for
 	floor  time.Time // inclusive
 	before time.Time // where to go on; zero: at the top
@@ -82,6 +83,9 @@ func (w *walk) since(ctx context.Context, until time.Time) iter.Seq2[[]gitlab.Pi
 // changed within one millisecond: only there page numbers are needed, and only
 // there a row that jumps up or is deleted can hide another. The list below a
 // bound can only shrink, and X-Total says when it did: then it is read again.
+// GitLab orders by updated_at and nothing else, so a database may show rows of
+// one millisecond in another order on every page, some twice and some never:
+// that millisecond is read by id as well.
 func (w *walk) fill(ctx context.Context) error {
 	stretch := stretch{bound: w.before, repeated: w.seen, rows: make(map[int64]gitlab.PipelineListItem, perPage)}
 	for again := true; again; {
@@ -159,7 +163,40 @@ func (w *walk) read(ctx context.Context, s *stretch) (again bool, err error) {
 			break
 		}
 	}
+	if pages > 1 && w.byID {
+		fewer, err := w.readBound(ctx, s)
+		if err != nil {
+			return false, err
+		}
+		shrunk = shrunk || fewer
+	}
 	return pages > 1 && (shrunk || total == nil && len(s.rows) > known), nil
+}
+
+// readBound reads the rows of the bound's millisecond in the order of their
+// ids, and says whether they became fewer meanwhile.
+func (w *walk) readBound(ctx context.Context, s *stretch) (fewer bool, err error) {
+	options := gitlab.PipelineListOptions{
+		OrderBy: "id", Sort: "desc", Source: w.source, PerPage: perPage,
+		UpdatedAfter: s.bound, UpdatedBefore: s.bound.Add(time.Millisecond),
+	}
+	var total *int64
+	for page, err := range w.list(ctx, options) {
+		if err != nil {
+			return false, err
+		}
+		now := page.Total.Ptr()
+		fewer = fewer || total != nil && now != nil && *now < *total
+		total = now
+		for _, item := range page.Items {
+			updated, ok := item.UpdatedAt.Get()
+			if err := w.check(item, updated.Time, ok, options.UpdatedAfter, options.UpdatedBefore); err != nil {
+				return false, err
+			}
+			s.rows[item.ID] = item
+		}
+	}
+	return fewer, nil
 }
 
 func (w *walk) open(page gitlab.Page[gitlab.PipelineListItem]) {

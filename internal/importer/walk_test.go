@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -15,13 +16,14 @@ import (
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // TestWalkLosesNothingInAMovingList draws lists with many rows of one
-// millisecond, and lets rows be added, touched and deleted between any two
+// millisecond, also of one microsecond, whose order then is another one on every
+// page, and lets rows be added, touched and deleted between any two
 // requests. Whatever stayed untouched must come out.
 func TestWalkLosesNothingInAMovingList(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := &movingList{perPage: rapid.IntRange(2, 6).Draw(t, "per_page")}
 		for range rapid.IntRange(0, 40).Draw(t, "rows") {
-			l.add(rapid.IntRange(0, 30_000).Draw(t, "µs"))
+			l.add(rapid.OneOf(rapid.IntRange(0, 30_000), rapid.SampledFrom([]int{7_000, 20_001})).Draw(t, "µs"))
 		}
 		l.between = func() {
 			for range rapid.IntRange(0, 3).Draw(t, "moves") {
@@ -29,7 +31,7 @@ func TestWalkLosesNothingInAMovingList(t *testing.T) {
 			}
 		}
 		floor := epoch.Add(time.Duration(rapid.IntRange(0, 10).Draw(t, "floor ms")) * time.Millisecond)
-		w := &walk{list: l.pages, floor: floor}
+		w := &walk{list: l.pages, byID: true, floor: floor}
 		got := make(map[int64]bool)
 		var order []time.Time
 		for group, err := range w.since(t.Context(), floor) {
@@ -60,7 +62,7 @@ func TestWalkStopsAtAnyTimeAndGoesOn(t *testing.T) {
 	for ms := range 10 {
 		l.add(ms * 1000)
 	}
-	w := &walk{list: l.pages, floor: epoch}
+	w := &walk{list: l.pages, byID: true, floor: epoch}
 	var got []int64
 	for _, until := range []int{8, 8, 3, 0} {
 		for group, err := range w.since(t.Context(), epoch.Add(time.Duration(until)*time.Millisecond)) {
@@ -87,7 +89,7 @@ func TestWalkRefusesAnAnswerToAnotherQuestion(t *testing.T) {
 		for ms := range 10 {
 			l.add(ms * 1000)
 		}
-		w := &walk{floor: epoch.Add(time.Millisecond), list: func(ctx context.Context, o gitlab.PipelineListOptions) pipelinePages {
+		w := &walk{byID: true, floor: epoch.Add(time.Millisecond), list: func(ctx context.Context, o gitlab.PipelineListOptions) pipelinePages {
 			ignored(&o)
 			return l.pages(ctx, o)
 		}}
@@ -143,11 +145,18 @@ func (l *movingList) pages(_ context.Context, o gitlab.PipelineListOptions) pipe
 			rows := slices.DeleteFunc(slices.Clone(l.rows), func(r movingRow) bool {
 				return r.at.Before(o.UpdatedAfter) || !o.UpdatedBefore.IsZero() && r.at.After(o.UpdatedBefore)
 			})
-			slices.SortStableFunc(rows, func(a, b movingRow) int {
-				if o.Sort == "asc" {
-					return a.at.Compare(b.at)
+			slices.SortFunc(rows, func(a, b movingRow) int {
+				byTime, byID := b.at.Compare(a.at), cmp.Compare(b.id, a.id)
+				switch {
+				case o.OrderBy == "id":
+					return byID
+				case o.Sort == "asc":
+					byTime = -byTime
 				}
-				return b.at.Compare(a.at)
+				if offset/l.perPage%2 == 1 {
+					byID = -byID // GitLab orders by nothing but the time
+				}
+				return cmp.Or(byTime, byID)
 			})
 			page := gitlab.Page[gitlab.PipelineListItem]{Total: gitlab.Of(int64(len(rows))), Last: offset+l.perPage >= len(rows)}
 			for _, r := range rows[min(offset, len(rows)):min(offset+l.perPage, len(rows))] {

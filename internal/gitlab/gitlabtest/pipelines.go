@@ -97,7 +97,7 @@ func (c *call) pipelines(p *Project) []*Pipeline {
 		list = append(list, pl)
 	}
 	list = inScope(list, v.str("scope"))
-	slices.SortStableFunc(list, direction(c, pipelineOrder(v.str("order_by"))))
+	slices.SortStableFunc(list, direction(c, pipelineOrder(v.str("order_by"), max(v.int("page"), 1))))
 	return list
 }
 
@@ -129,9 +129,9 @@ func inScope(list []*Pipeline, scope string) []*Pipeline {
 }
 
 // pipelineOrder sorts by one column alone. GitLab breaks no ties, so rows with
-// the same value come in any order; here it is one that no client can rely on,
-// though it stays the same from page to page.
-func pipelineOrder(column string) func(a, b *Pipeline) int {
+// the same value come in any order, and its database may choose another one for
+// every page; so does this.
+func pipelineOrder(column string, page int64) func(a, b *Pipeline) int {
 	return func(a, b *Pipeline) int {
 		var order int
 		switch column {
@@ -146,7 +146,7 @@ func pipelineOrder(column string) func(a, b *Pipeline) int {
 		case "updated_at":
 			order = nullsLast(a.UpdatedAt, b.UpdatedAt, time.Time.Compare)
 		}
-		return cmp.Or(order, cmp.Compare(scramble(a.ID), scramble(b.ID)))
+		return cmp.Or(order, cmp.Compare(scramble(a.ID, page), scramble(b.ID, page)))
 	}
 }
 
@@ -170,7 +170,9 @@ func nullsLast[T any](a, b *T, compare func(a, b T) int) int {
 	return compare(*a, *b)
 }
 
-func scramble(id int64) uint64 { return uint64(id) * 0x9E3779B97F4A7C15 >> 7 }
+func scramble(id, page int64) uint64 {
+	return (uint64(id)*0x9E3779B97F4A7C15>>7 ^ uint64(page)) * 0xBF58476D1CE4E5B9
+}
 
 func showPipeline(c *call) *answer {
 	p, pl, refused := c.pipeline()
