@@ -13,19 +13,31 @@ import (
 // GitLab has no list of what was deleted. But the first page of every list,
 // which a visit reads anyway, carries the number of all rows (X-Total): when it
 // differs from the number of rows in the store, something was deleted, or lost.
-// Only then is the whole list read, 100 rows a request.
+// Only then is the whole list read, 100 rows a request. Beyond 10,000 rows GitLab
+// does not count; there GraphQL's count (recount.go) or time has to tell.
+
+const (
+	// A list that nobody counts is read whole once in so long.
+	uncountedEvery = 24 * time.Hour
+	// Up to so many rows, which are ten requests, it is read whole whenever a
+	// person asks for a sync.
+	uncountedShort = 1_000
+)
 
 // compare checks a list that was just caught up with against GitLab's count of
-// it; nil (more than 10,000 rows) cannot be compared.
+// it; nil where there is none.
 func (v *visit) compare(ctx context.Context, l list, c *coverage, total *int64) error {
-	c.Counted = v.run.now().UTC()
-	if total == nil {
-		return nil
-	}
 	stored, err := v.run.store.CountPipelines(ctx, v.project.InstanceID, v.project.ID, c.From, l.child)
 	if err != nil {
 		return err
 	}
+	if total == nil {
+		if l.still(v.differs) || v.run.now().Sub(c.Counted) >= uncountedEvery || v.run.options.Recount && stored <= uncountedShort {
+			return v.reconcile(ctx, l, c)
+		}
+		return nil
+	}
+	c.Counted = v.run.now().UTC()
 	if stored-*total == c.Settled {
 		return nil
 	}

@@ -86,6 +86,7 @@ func (r *run) recountSome(ctx context.Context, some []*visit) error {
 	for _, v := range some {
 		there, ok := now[v.project.ID]
 		have := stored[v.project.ID]
+		v.differs = still{own: ok && there.Own != have.Own, children: ok && there.Children != have.Children}
 		if v.still.own = v.still.own && ok && there.Own == have.Own; v.still.own {
 			v.cursor.Own.Counted = r.now().UTC()
 		}

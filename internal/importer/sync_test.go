@@ -586,9 +586,9 @@ type harness struct {
 	source   importer.Source
 }
 
-func newHarness(t testing.TB, s *store.Store, w *gitlabtest.World) *harness {
+func newHarness(t testing.TB, s *store.Store, w *gitlabtest.World, opts ...gitlabtest.Option) *harness {
 	t.Helper()
-	h := &harness{server: gitlabtest.NewServer(w), store: s}
+	h := &harness{server: gitlabtest.NewServer(w, opts...), store: s}
 	instance, err := s.EnsureInstance(t.Context(), base, today)
 	if err != nil {
 		t.Fatal(err)

@@ -22,6 +22,7 @@ type visit struct {
 	since   time.Time // the horizon
 	first   bool      // nobody has read this project before: none of its pipelines is known
 	still   still     // what need not be asked again
+	differs still     // lists of which GraphQL counted another number than the store has
 
 	client                  *gitlab.Client // counts into spent
 	spent                   atomic.Int64   // requests of this visit

@@ -51,7 +51,7 @@ func pageOf[T any](c *call, rows []T, counted bool, limited string) ([]T, *answe
 		links = append(links, c.link("next", map[string]string{"page": strconv.FormatInt(page+1, 10)}))
 	}
 	links = append(links, c.link("first", map[string]string{"page": "1"}))
-	if counted && total <= maxCounted {
+	if counted && total <= c.server.countedUpTo {
 		links = append(links, c.link("last", map[string]string{"page": strconv.FormatInt(max(pages, 1), 10)}))
 		h.Set("X-Total", strconv.FormatInt(total, 10))
 		h.Set("X-Total-Pages", strconv.FormatInt(max(pages, 1), 10))

@@ -15,15 +15,16 @@ import (
 // Server serves a World as GitLab's REST API. It is an http.Handler; all its
 // methods may be called while it serves.
 type Server struct {
-	world    *World
-	version  string
-	revision string
-	root     string // relative root, "" or "/gitlab"
-	external string // scheme://host[:port] in Links and web_urls; empty: the host that was asked
-	gzip     bool
-	largest  int // rows of a page, whatever is asked for
-	token    *Token
-	routes   table
+	world       *World
+	version     string
+	revision    string
+	root        string // relative root, "" or "/gitlab"
+	external    string // scheme://host[:port] in Links and web_urls; empty: the host that was asked
+	gzip        bool
+	largest     int   // rows of a page, whatever is asked for
+	countedUpTo int64 // rows of a list that has totals
+	token       *Token
+	routes      table
 
 	renderers sync.Map // rendererKey to *renderer
 	zippers   sync.Pool
@@ -80,6 +81,10 @@ func LargestPage(n int) Option {
 	return func(s *Server) { s.largest = min(max(n, 1), maxPerPage) }
 }
 
+// CountedUpTo leaves the totals out of lists with more than n rows, for GitLab's
+// own 10,000: so that small worlds have lists that nobody counts.
+func CountedUpTo(n int) Option { return func(s *Server) { s.countedUpTo = int64(n) } }
+
 // WithoutGzip never compresses, for benchmarks of other things.
 func WithoutGzip() Option { return func(s *Server) { s.gzip = false } }
 
@@ -90,7 +95,7 @@ func WithoutLog() Option { return func(s *Server) { s.keepLog = false } }
 // everything.
 func NewServer(w *World, opts ...Option) *Server {
 	s := &Server{
-		world: w, version: "18.5.1-ee", revision: "3c2a1f9b5d7", gzip: true, largest: maxPerPage, keepLog: true, seed: maphash.MakeSeed(),
+		world: w, version: "18.5.1-ee", revision: "3c2a1f9b5d7", gzip: true, largest: maxPerPage, countedUpTo: maxCounted, keepLog: true, seed: maphash.MakeSeed(),
 		counts: map[string]int{}, latency: map[string]time.Duration{}, routes: table{routes(), graphQLRoute()},
 		parsed: sync.OnceValues(readSchema),
 	}
