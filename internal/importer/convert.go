@@ -151,6 +151,9 @@ func convertRunJob(project ci.Project, run gitlab.Run, j gitlab.RunJob, askedAt 
 	if row.WebURL == nil && project.WebURL != nil && row.Kind == ci.Bridge {
 		row.WebURL = new(*project.WebURL + "/-/jobs/" + formatID(j.ID)) // where REST says it is
 	}
+	if row.Kind != ci.Build {
+		row.Tags, row.ArtifactsBytes = nil, nil // as in REST, which has neither: an empty list says no more
+	}
 	row.TimePrecision = ci.Seconds
 	row.Manual = j.Manual.Ptr()
 	row.QueuedAt = at(j.QueuedAt)

@@ -147,8 +147,10 @@ func hostOf(u string) string {
 	return scheme + "://" + host
 }
 
-// baseOf cuts the API's part off a URL.
+// baseOf cuts the API's part off a URL, or the page that GitLab sends those to
+// who ask for something else without having signed in.
 func baseOf(u string) string {
 	base, _, _ := strings.Cut(u, "/api/v4")
+	base, _, _ = strings.Cut(base, "/users/sign_in")
 	return strings.TrimRight(base, "/")
 }

@@ -202,7 +202,10 @@ func (v *verifier) elsewhere(ctx context.Context, err error) *ci.Problem {
 // groupIn finds the path of a group in the path of one of GitLab's pages:
 // acme, groups/acme, acme/shop/-/pipelines.
 func groupIn(parts []string) string {
-	if len(parts) > 1 && parts[0] == "groups" {
+	switch {
+	case slices.Contains([]string{"users", "dashboard", "explore", "admin", "help"}, parts[0]):
+		return "" // no group can have that name
+	case len(parts) > 1 && parts[0] == "groups":
 		parts = parts[1:]
 	}
 	if at := slices.Index(parts, "-"); at >= 0 {

@@ -190,6 +190,7 @@ func TestVerifyFindsTheRightURL(t *testing.T) {
 		{"", "/groups/acme/tools", "", "acme/tools"},
 		{"", "/acme/shop/-/pipelines", "", "acme/shop"},
 		{"/git", "/git/acme", "/git", "acme"},
+		{"", "/users/sign_in", "", ""},
 	} {
 		inner := answering(nil)
 		c := verifyClient(t, func(w http.ResponseWriter, r *http.Request) {
@@ -207,7 +208,11 @@ func TestVerifyFindsTheRightURL(t *testing.T) {
 			continue
 		}
 		right := strings.TrimSuffix(c.BaseURL(), tt.typed) + tt.url
-		if want := "Use --url " + right + " --group " + tt.group + "."; p.Remedy != want {
+		want := "Use --url " + right + " --group " + tt.group + "."
+		if tt.group == "" {
+			want = "Use --url " + right + "."
+		}
+		if p.Remedy != want {
 			t.Errorf("%s: remedy %q, want %q", tt.typed, p.Remedy, want)
 		}
 		if got := c.Stats().Requests; got > 4 {
@@ -310,6 +315,7 @@ func TestExplain(t *testing.T) {
 		{&gitlab.Error{Kind: gitlab.TLS, Err: errors.New("x509")}, ci.TLSFailed},
 		{&gitlab.Error{Kind: gitlab.NotGitLab}, ci.NotGitLab},
 		{&gitlab.Error{Kind: gitlab.Redirected, Location: "https://new.example.com/git/api/v4/version"}, ci.WrongBaseURL},
+		{&gitlab.Error{Kind: gitlab.Redirected, Location: "https://new.example.com/git/users/sign_in"}, ci.WrongBaseURL},
 		{&gitlab.Error{Kind: gitlab.BadAnswer}, ci.BadAnswer},
 		{&gitlab.Error{Kind: gitlab.TooLarge}, ci.BadAnswer},
 	} {

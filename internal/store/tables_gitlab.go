@@ -182,8 +182,8 @@ func jobsTable() Table {
 		},
 		{Name: "created_at", Type: Timestamp, Nullable: true, Meaning: "when it was created"},
 		{
-			Name: "queued_at", Type: Timestamp, Nullable: true, Meaning: "when it became ready for a runner; NULL where GitLab did not say",
-			keep: keepSameRun, keepWhy: "REST never says it; once the attempt has started it stands, before that it may be queued again",
+			Name: "queued_at", Type: Timestamp, Nullable: true, Meaning: "when it became ready for a runner, always cut to seconds; NULL where GitLab did not say",
+			keep: keepSameRun, keepWhy: "only GraphQL says it; once the attempt has started it stands, before that it may be queued again",
 		},
 		{Name: "started_at", Type: Timestamp, Nullable: true, Meaning: "when a runner started it"},
 		{Name: "finished_at", Type: Timestamp, Nullable: true, Meaning: "when it ended"},
