@@ -96,8 +96,8 @@ func retriedBridges(want, got tables) {
 // hiddenParent leaves out which pipeline started one that REST showed: it says so
 // in a bridge alone, and this bridge is in no list of it any more.
 func hiddenParent(want, got map[string]string) {
-	if got == nil || got["time_precision"] != "ms" {
-		return
+	if want == nil || got == nil || got["time_precision"] != "ms" {
+		return // gone, from one of the two
 	}
 	for _, column := range []string{"parent_pipeline_id", "upstream_pipeline_id"} {
 		if got[column] == "NULL" {
