@@ -149,10 +149,14 @@ func (s *statement) fill(q *question, over grain, text string) string {
 	if !q.children {
 		own = "p.source IS DISTINCT FROM 'parent_pipeline' AND "
 	}
+	weeks := ""
+	if strings.Contains(text, "/*weeks*/") { // a single run is looked for in all of time, which has too many
+		weeks = bucketRowsSQL(q.wholeWeeks())
+	}
 	text = strings.NewReplacer(
 		"/*dims*/", selected, "/*joins*/", s.joins(q, over), "/*filters*/", s.filters(q, over), "/*deleted*/", s.deleted(q, over),
 		"/*by*/", list, "/*group by*/", group, "/*keys,*/", list, "/*own*/", own,
-		"/*price*/", s.price(q), "/*price rule*/", s.priceRule(q), "/*prices*/", s.priceRows(q), "/*buckets*/", bucketRowsSQL(q.buckets), "/*weeks*/", bucketRowsSQL(q.wholeWeeks()),
+		"/*price*/", s.price(q), "/*price rule*/", s.priceRule(q), "/*prices*/", s.priceRows(q), "/*buckets*/", bucketRowsSQL(q.buckets), "/*weeks*/", weeks,
 		"/*flaky reasons*/", quoteList(slices.Concat(ci.FailureReasons(ci.FailureCode), ci.FailureReasons(ci.FailureTimeout))),
 		"/*filter joins*/", s.joins(q.undivided(), over), "/*place filters*/", s.filters(q.untimed(), over)+s.deleted(q, over),
 		"/*tier*/", s.tier(q, over), "/*same y k*/", same(names),
