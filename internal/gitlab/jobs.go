@@ -2,6 +2,7 @@ package gitlab
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"net/url"
 )
@@ -40,6 +41,26 @@ func (c *Client) ProjectJobs(ctx context.Context, projectID int64, after string)
 		query.Set("cursor", after)
 	}
 	return pages[Job](ctx, c, request{endpoint: "/projects/:id/jobs", path: "/projects/" + id(projectID) + "/jobs", query: query}, nil)
+}
+
+// FailedJobs walks over the failed ones of what ProjectJobs lists, in pages of so
+// many; 0: a hundred. GitLab looks for them from the newest build downwards, so
+// whoever asks for more than there are nearby has it read all of a project's
+// history: it has given up on that. A question that it fails on is asked once
+// more, not again and again.
+func (c *Client) FailedJobs(ctx context.Context, projectID int64, after string, perPage int) iter.Seq2[Page[Job], error] {
+	query := url.Values{"pagination": {"keyset"}, "order_by": {"id"}, "sort": {"desc"}, "scope[]": {"failed"}, "per_page": {perPageText(perPage)}}
+	if after != "" {
+		query.Set("cursor", after)
+	}
+	once := *c
+	once.maxRetries = min(c.maxRetries, 1)
+	return pages(ctx, &once, request{endpoint: "/projects/:id/jobs", path: "/projects/" + id(projectID) + "/jobs", query: query}, func(j *Job) error {
+		if j.Status != "failed" { // a filter that is not known is ignored
+			return fmt.Errorf("asked for failed jobs, GitLab gave job %d, which is %s", j.ID, j.Status)
+		}
+		return nil
+	})
 }
 
 func (j *Job) check() error {

@@ -177,6 +177,32 @@ func TestProjectJobsFollowTheCursor(t *testing.T) {
 	}
 }
 
+// TestFailedJobs: the filter goes with every page, a row that does not pass it is
+// no answer.
+func TestFailedJobs(t *testing.T) {
+	var asked []string
+	status := "failed"
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		asked = append(asked, fmt.Sprint(q["scope[]"], q.Get("per_page"), q.Get("order_by"), q.Get("sort"), q.Get("cursor")))
+		if q.Get("cursor") == "" {
+			next := url.Values{"cursor": {"a=="}, "pagination": {"keyset"}, "per_page": {"7"}}
+			w.Header().Set("Link", "<http://"+r.Host+r.URL.Path+"?"+next.Encode()+`>; rel="next"`)
+		}
+		respond(w, 200, fmt.Sprintf(`[{"id":%d,"name":"n","status":%q}]`, 10-len(asked), status))
+	})
+	if err := drain(c.FailedJobs(t.Context(), 7, "", 7)); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"[failed]7iddesc", "[failed]7iddesca=="}, asked); diff != "" {
+		t.Errorf("asked (-want +got):\n%s", diff)
+	}
+	status = "success"
+	if err := drain(c.FailedJobs(t.Context(), 7, "", 0)); gitlab.KindOf(err) != gitlab.BadAnswer {
+		t.Errorf("a job that did not fail: %v, want it refused", err)
+	}
+}
+
 func TestItems(t *testing.T) {
 	pages := func(yield func(gitlab.Page[int], error) bool) {
 		_ = yield(gitlab.Page[int]{Items: []int{1, 2}}, nil) && yield(gitlab.Page[int]{}, nil) &&

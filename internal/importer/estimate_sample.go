@@ -17,9 +17,11 @@ import (
 
 // storedSample sums up the newest pipelines that are stored.
 const storedSample = `SELECT count(*), coalesce(sum(builds), 0), coalesce(sum(greatest(1, ceil(CAST(builds AS double precision) / 100))), 0),
-  coalesce(sum(CASE WHEN odd > 0 THEN greatest(1, ceil(CAST(builds AS double precision) / 100)) ELSE 0 END), 0), count(*) FILTER (WHERE bridges > 0)
+  coalesce(sum(CASE WHEN odd > 0 THEN greatest(1, ceil(CAST(builds AS double precision) / 100)) ELSE 0 END), 0), count(*) FILTER (WHERE bridges > 0),
+  coalesce(sum(failed), 0)
 FROM (SELECT p.id, count(*) FILTER (WHERE j.kind = 'build') AS builds,
     count(*) FILTER (WHERE j.kind = 'build' AND j.status = 'failed' AND coalesce(j.failure_reason, '') <> '%s') AS odd,
+    count(*) FILTER (WHERE j.kind = 'build' AND j.status = 'failed') AS failed,
     count(*) FILTER (WHERE j.kind = 'bridge' AND j.status = 'failed' AND j.retried IS NOT TRUE) AS bridges
   FROM (SELECT instance_id, id FROM pipelines WHERE instance_id = %d AND deleted_at IS NULL AND updated_at IS NOT NULL ORDER BY id DESC LIMIT 1000) p
   LEFT JOIN jobs j ON j.instance_id = p.instance_id AND j.pipeline_id = p.id AND j.deleted_at IS NULL
@@ -49,7 +51,7 @@ func (l *look) sample(ctx context.Context) error {
 	for id, lists := range l.work.projects {
 		for i, v := range lists {
 			n := v.pipelines / all.pipelines
-			l.work.projects[id][i] = volume{v.pipelines, n * all.builds, n * all.pages, n * all.explained, n * all.bridges}
+			l.work.projects[id][i] = volume{v.pipelines, n * all.builds, n * all.pages, n * all.failed, n * all.explained, n * all.bridges}
 		}
 	}
 	return nil
@@ -65,7 +67,7 @@ func (l *look) stored(ctx context.Context) (volume, error) {
 		if err != nil {
 			return volume{}, err
 		}
-		return volume{number(row[0]), number(row[1]), number(row[2]), number(row[3]), number(row[4])}, nil
+		return volume{number(row[0]), number(row[1]), number(row[2]), number(row[5]), number(row[3]), number(row[4])}, nil
 	}
 	return volume{}, nil
 }

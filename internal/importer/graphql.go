@@ -22,8 +22,8 @@ import (
 //
 // What GraphQL cannot give exactly: times in between are cut to seconds
 // (time_precision 's'), a job's user stays NULL, and the word for why a job
-// failed is known only for a failed script. For a pipeline with any other
-// failure the jobs are read from REST too.
+// failed is known only for a failed script. Any other failure is read from REST
+// too: with the project's failed jobs (failures.go), or with the pipeline's jobs.
 
 const (
 	startingPage   = 20 // pipelines; GitLab's time limit, not its complexity limit, decides what is too many
@@ -95,14 +95,14 @@ type readRun struct {
 // fetch gives the bundles of listed pipelines as far as GraphQL has them as
 // they were listed; the others are missing in the answer.
 func (b *bulk) fetch(ctx context.Context, items []gitlab.PipelineListItem) map[int64]bundle {
-	runs := b.take(ctx, items)
+	runs, exact := b.takeExplained(ctx, items)
 	bundles := make(map[int64]bundle, len(items))
 	for _, item := range items {
 		run, ok := runs[item.ID]
 		if !ok {
 			continue
 		}
-		if made, ok := b.visit.bundleOf(ctx, run, item); ok {
+		if made, ok := b.visit.bundleOf(ctx, run, item, exact[ci.PipelineID(item.ID)]); ok {
 			bundles[item.ID] = made
 		}
 	}
@@ -117,6 +117,24 @@ func (b *bulk) take(ctx context.Context, items []gitlab.PipelineListItem) map[in
 	case <-ctx.Done():
 		return nil
 	}
+	return b.taken(ctx, items)
+}
+
+// takeExplained is take with REST's rows of failed builds, by pipeline, as far as
+// their list is worth reading.
+func (b *bulk) takeExplained(ctx context.Context, items []gitlab.PipelineListItem) (map[int64]readRun, map[ci.PipelineID]*bundle) {
+	select {
+	case b.turn <- struct{}{}:
+		defer func() { <-b.turn }()
+	case <-ctx.Done():
+		return nil, nil
+	}
+	runs := b.taken(ctx, items)
+	return runs, b.visit.failures.gather(ctx, runs)
+}
+
+// taken is take for the one whose turn it is.
+func (b *bulk) taken(ctx context.Context, items []gitlab.PipelineListItem) map[int64]readRun {
 	for !b.failed {
 		missing, worth := b.worthAnother(items)
 		if !worth || !b.read(ctx, missing) {
@@ -181,6 +199,7 @@ func (b *bulk) read(ctx context.Context, missing int) bool {
 			for _, run := range page.Runs {
 				b.runs[run.ID] = readRun{run, page.AskedAt}
 				b.lowest = run.IID.Or(b.lowest)
+				v.failures.learn(run)
 			}
 			b.after, b.ended = page.Next, page.Next == ""
 			return true
@@ -195,8 +214,9 @@ func (b *bulk) read(ctx context.Context, missing int) bool {
 	}
 }
 
-// bundleOf makes rows of a run; false when it cannot be completed.
-func (v *visit) bundleOf(ctx context.Context, run readRun, item gitlab.PipelineListItem) (bundle, bool) {
+// bundleOf makes rows of a run; false when it cannot be completed. failed are
+// REST's rows of builds of it that failed; nil or some of them.
+func (v *visit) bundleOf(ctx context.Context, run readRun, item gitlab.PipelineListItem, failed *bundle) (bundle, bool) {
 	jobs := run.Jobs
 	for next := run.JobsNext; next != ""; {
 		more, after, _, err := v.client.RunJobs(ctx, v.project.FullPath, run.IID.Or(0), next, false)
@@ -210,19 +230,29 @@ func (v *visit) bundleOf(ctx context.Context, run readRun, item gitlab.PipelineL
 	if user, ok := run.User.Get(); ok {
 		b.users = append(b.users, convertUser(v.project.InstanceID, user, run.askedAt))
 	}
-	unexplained := make(map[ci.JobKind]bool)
+	var builds []int64 // of which GraphQL does not say why they failed
+	bridges := false
 	for _, j := range jobs {
 		row, explained := convertRunJob(v.project, run.Run, j, run.askedAt)
-		if !explained {
-			unexplained[row.Kind] = true
+		switch {
+		case !explained && row.Kind == ci.Build:
+			builds = append(builds, j.ID)
+		case !explained:
+			bridges = true
 		}
 		b.jobs = append(b.jobs, row)
 		if runner, ok := j.Runner.Get(); ok {
 			b.runners = append(b.runners, convertRunner(v.project.InstanceID, runner, run.askedAt))
 		}
 	}
-	if unexplained[ci.Build] && !b.explain(v.project, ci.Build, v.client.PipelineJobs(ctx, int64(v.project.ID), run.ID)) ||
-		unexplained[ci.Bridge] && !b.explain(v.project, ci.Bridge, v.client.PipelineBridges(ctx, int64(v.project.ID), run.ID)) {
+	switch {
+	case len(builds) == 0:
+	case failed != nil && failed.has(builds):
+		b.replace(*failed, false)
+	case !b.explain(v.project, ci.Build, v.client.PipelineJobs(ctx, int64(v.project.ID), run.ID)):
+		return bundle{}, false
+	}
+	if bridges && !b.explain(v.project, ci.Bridge, v.client.PipelineBridges(ctx, int64(v.project.ID), run.ID)) {
 		return bundle{}, false
 	}
 	b.finish(p)
@@ -237,6 +267,14 @@ func (b *bundle) explain(project ci.Project, kind ci.JobKind, pages jobPages) bo
 	if err := exact.addJobs(project, kind, pages); err != nil {
 		return false
 	}
+	b.replace(exact, true)
+	return true
+}
+
+// replace puts exact rows of jobs in the place of those that are there. added are
+// those that are not, retried meanwhile; where exact has only some of a pipeline's
+// jobs they are left to the next visit, which reads them all.
+func (b *bundle) replace(exact bundle, added bool) {
 	at := make(map[ci.JobID]int, len(b.jobs))
 	for i, j := range b.jobs {
 		at[j.ID] = i
@@ -244,7 +282,9 @@ func (b *bundle) explain(project ci.Project, kind ci.JobKind, pages jobPages) bo
 	for _, j := range exact.jobs {
 		i, ok := at[j.ID]
 		if !ok {
-			b.jobs = append(b.jobs, j) // retried meanwhile
+			if added {
+				b.jobs = append(b.jobs, j)
+			}
 			continue
 		}
 		j.Manual = cmp.Or(b.jobs[i].Manual, j.Manual)
@@ -252,5 +292,4 @@ func (b *bundle) explain(project ci.Project, kind ci.JobKind, pages jobPages) bo
 	}
 	b.users = append(b.users, exact.users...)
 	b.runners = append(b.runners, exact.runners...)
-	return true
 }

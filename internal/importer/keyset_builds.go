@@ -233,10 +233,7 @@ func (b *builds) take(page gitlab.Page[gitlab.Job]) error {
 	for _, j := range page.Items {
 		p, ok := j.Pipeline.Get()
 		if !ok {
-			return &gitlab.Error{
-				Kind: gitlab.BadAnswer, Method: "GET", Endpoint: "/projects/:id/jobs",
-				Message: fmt.Sprintf("job %d does not say which pipeline it belongs to", j.ID),
-			}
+			return withoutPipeline(j)
 		}
 		b.buildsIn++
 		b.at = max(b.at, p.IID.Or(0)) // a retry of an old pipeline does not mean that the walk is there
@@ -262,6 +259,13 @@ func (b *builds) take(page gitlab.Page[gitlab.Job]) error {
 		b.dropNewest()
 	}
 	return nil
+}
+
+func withoutPipeline(j gitlab.Job) error {
+	return &gitlab.Error{
+		Kind: gitlab.BadAnswer, Method: "GET", Endpoint: "/projects/:id/jobs",
+		Message: fmt.Sprintf("job %d does not say which pipeline it belongs to", j.ID),
+	}
 }
 
 // pass notes a build as evidence, unless another one is better evidence.

@@ -3,6 +3,7 @@ package importer
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/weirhq/weir/internal/ci"
 	"github.com/weirhq/weir/internal/gitlab"
@@ -86,6 +87,16 @@ func (r *run) noKeyset(project ci.Project, err error) {
 	r.tellFallback(&project.ID, fmt.Sprintf("%s: the list of all its jobs could not be used, so each pipeline's was: %s", project.FullPath, Explain(err).Cause))
 }
 
+// noFailures says that the list of a project's failed jobs could not be read, and
+// why. Where GitLab could not cope with the question, it is not asked again in
+// this run, of no project.
+func (r *run) noFailures(project ci.Project, err error) {
+	if gitlab.KindOf(err) == gitlab.Server {
+		r.saved.Store(math.MinInt32)
+	}
+	r.tellFallback(&project.ID, fmt.Sprintf("%s: the list of its failed jobs could not be used, so each pipeline's jobs were: %s", project.FullPath, Explain(err).Cause))
+}
+
 func (r *run) tellFallback(project *ci.ProjectID, detail string) {
 	row := r.syncError(project, ci.PlanFallback, detail)
 	if err := r.committer.apply(store.Batch{SyncErrors: []ci.SyncError{row}}); err != nil {
@@ -108,6 +119,9 @@ func (v *visit) ahead(l list) readAhead {
 	}
 	var many *bulk
 	if v.run.bulkSize != nil {
+		if v.failures == nil {
+			v.failures = newFailures(v)
+		}
 		many = &bulk{visit: v, source: l.source, turn: make(chan struct{}, 1), runs: make(map[int64]readRun)}
 	}
 	switch {

@@ -32,22 +32,31 @@ type volume struct {
 	pipelines float64
 	builds    float64 // of all of them, every attempt
 	pages     float64 // of builds, asked for pipeline by pipeline
-	explained float64 // requests for failed builds for which GraphQL has no word
+	failed    float64 // builds that failed, for whatever reason
+	explained float64 // requests for those for which GraphQL has no word, asked for pipeline by pipeline
 	bridges   float64 // requests for failed bridges, for which it never has one
 }
 
 func (v volume) plus(o volume) volume {
-	return volume{v.pipelines + o.pipelines, v.builds + o.builds, v.pages + o.pages, v.explained + o.explained, v.bridges + o.bridges}
+	return volume{v.pipelines + o.pipelines, v.builds + o.builds, v.pages + o.pages, v.failed + o.failed, v.explained + o.explained, v.bridges + o.bridges}
 }
 
 // single is what the pipelines cost when each is asked for by itself.
 func (v volume) single() float64 { return 2*v.pipelines + v.pages }
 
+// spared is how many of the requests that explain failures the list of failed
+// jobs spares.
+func (v volume) spared() float64 {
+	return max(0, v.explained-math.Ceil(v.failed/perPage))
+}
+
 // costs gives the requests that each plan needs; those that ask GraphQL are left
 // out where there is none.
 func (w work) costs(graphQL bool) map[string]int64 {
 	var lists, single, half, walked float64 // of REST
-	var fewLists, runs, longer, undated, explained, bridges float64
+	var fewLists, runs, longer, undated, bridges float64
+	var explained, spared float64 // … by lists of failed jobs
+	var unsure []volume           // where these may only spend what was spared
 	for _, p := range w.projects {
 		for _, v := range p {
 			lists += listPages(v.pipelines)
@@ -63,17 +72,30 @@ func (w work) costs(graphQL bool) map[string]int64 {
 				fewLists += listPages(v.pipelines)
 			}
 		}
+		var read volume
 		for _, v := range p[:undatedList] {
 			if v.pipelines == 1 {
 				runs += v.single()
 			} else {
 				runs += math.Ceil(v.pipelines / perPage)
-				explained += v.explained
 				bridges += v.bridges
 				longer += max(0, v.pages-v.pipelines) // a page of runs has the first hundred jobs of each
+				read = read.plus(v)
 			}
 		}
+		explained += read.explained
+		if p[childList].pipelines > 0 {
+			unsure = append(unsure, read)
+		} else {
+			spared += read.spared()
+		}
 	}
+	for _, v := range unsure {
+		if spared > 0 {
+			spared += v.spared()
+		}
+	}
+	explained -= spared
 	base := w.discovery + lists
 	costs := map[string]int64{
 		PlanDocumented: requests(base + single),
@@ -128,6 +150,9 @@ func volumeOf(b bundle) volume {
 		switch j.Kind {
 		case ci.Build:
 			v.builds++
+			if failed {
+				v.failed++
+			}
 			build = build || failed && (j.FailureReason == nil || *j.FailureReason != scriptFailure)
 		case ci.Bridge:
 			bridge = bridge || failed && (j.Retried == nil || !*j.Retried)

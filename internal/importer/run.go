@@ -26,9 +26,10 @@ type run struct {
 	stats     gitlab.Stats // of the client before the run
 	people    *people
 	tally     *tally
-	bulkSize  *bulkSize // nil when GraphQL is not used
-	prober    *prober   // the same
-	proved    bool      // the projects are those that were listed before
+	bulkSize  *bulkSize    // nil when GraphQL is not used
+	prober    *prober      // the same
+	saved     atomic.Int64 // requests that lists of failed jobs have spared so far
+	proved    bool         // the projects are those that were listed before
 
 	environmentsUntold bool // GraphQL does not say who has environments
 

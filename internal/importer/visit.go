@@ -31,6 +31,7 @@ type visit struct {
 	children                *walk
 	ownAhead, childrenAhead readAhead
 	builds                  *builds                // of both, in the plan keyset
+	failures                *failures              // of both, in the plan graphql
 	followed                map[ci.PipelineID]bool // were open when the visit began
 	fetched                 map[ci.PipelineID]bool // in this visit
 	erased                  []ci.PipelineID        // have jobs that were erased since they were read
