@@ -23,6 +23,7 @@ import (
 //	/*days of runs*/     measured days of jobs, in a statement over runs
 //	/*by*/               the names of the values, and a comma
 //	/*group by*/         GROUP BY and those names; nothing in an undivided answer
+//	/*partition by*/     PARTITION BY and those names, in a window
 //	/*keys,*/            those names and a comma, within a GROUP BY of the metric's own
 //	/*filter joins*/     the tables that the filters alone are read from
 //	/*place filters*/    the filters without those by time
@@ -137,9 +138,9 @@ func (s *statement) fill(q *question, over grain, text string) string {
 			names = append(names, alias)
 		}
 	}
-	list, group := strings.Join(names, ", "), ""
+	list, group, partition := strings.Join(names, ", "), "", ""
 	if len(names) > 0 {
-		list, group = list+", ", "GROUP BY "+strings.Join(names, ", ")
+		list, group, partition = list+", ", "GROUP BY "+list, "PARTITION BY "+list
 	}
 	selected := strings.Join(values, ", ")
 	if selected != "" {
@@ -155,7 +156,7 @@ func (s *statement) fill(q *question, over grain, text string) string {
 	}
 	text = strings.NewReplacer(
 		"/*dims*/", selected, "/*joins*/", s.joins(q, over), "/*filters*/", s.filters(q, over), "/*deleted*/", s.deleted(q, over),
-		"/*by*/", list, "/*group by*/", group, "/*keys,*/", list, "/*own*/", own,
+		"/*by*/", list, "/*group by*/", group, "/*partition by*/", partition, "/*keys,*/", list, "/*own*/", own,
 		"/*price*/", s.price(q), "/*price rule*/", s.priceRule(q), "/*prices*/", s.priceRows(q), "/*buckets*/", bucketRowsSQL(q.buckets), "/*weeks*/", weeks,
 		"/*flaky reasons*/", quoteList(slices.Concat(ci.FailureReasons(ci.FailureCode), ci.FailureReasons(ci.FailureTimeout))),
 		"/*filter joins*/", s.joins(q.undivided(), over), "/*place filters*/", s.filters(q.untimed(), over)+s.deleted(q, over),

@@ -8,53 +8,61 @@
 WITH attempts AS (
 /*attempts*/
 ), taken AS (
-  -- In seconds since the window's beginning.
-  SELECT instance_id, runner_id, queued_seconds, time_precision, seconds(started_at, :from) AS starts,
-         greatest(seconds(least(coalesce(finished_at, :now), :to), :from), seconds(started_at, :from)) AS ends
+  SELECT instance_id, runner_id, queued_seconds, time_precision, started_at,
+         greatest(least(coalesce(finished_at, :now), :to), started_at) AS ended_at
   FROM attempts
   WHERE runner_id IS NOT NULL AND started_at IS NOT NULL AND started_at < :to
 ), measured AS (
-  SELECT instance_id, runner_id, count(*) AS n, percentile_cont(0.5) WITHIN GROUP (ORDER BY queued_seconds) AS p50_seconds,
-         percentile_cont(0.95) WITHIN GROUP (ORDER BY queued_seconds) AS p95_seconds, coalesce(sum(queued_seconds), 0) / 60 AS waited_minutes,
-         min(starts) AS begins, max(ends) - min(starts) AS stretch, bool_or(time_precision = 's') AS coarse
+  SELECT instance_id, runner_id, count(*) AS n, percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY queued_seconds) AS q,
+         coalesce(sum(queued_seconds), 0) / 60 AS waited_minutes, min(started_at) AS begins, max(ended_at) AS ends, bool_or(time_precision = 's') AS coarse
   FROM taken
   GROUP BY instance_id, runner_id
-), queued AS (
-  SELECT t.instance_id, t.runner_id, greatest(t.starts - t.queued_seconds, m.begins) AS ready, t.starts
+), shown AS (
+  SELECT *, row_number() OVER (ORDER BY waited_minutes DESC, instance_id, runner_id) AS place
+  FROM measured
+  ORDER BY place
+  LIMIT :limit
+), spans AS (
+  SELECT s.place, s.begins, t.started_at, t.ended_at, t.queued_seconds
   FROM taken t
-  JOIN measured m ON m.instance_id = t.instance_id AND m.runner_id = t.runner_id
-  WHERE t.queued_seconds IS NOT NULL
+  JOIN shown s ON s.instance_id = t.instance_id AND s.runner_id = t.runner_id
 ), steps AS (
-  SELECT instance_id, runner_id, moment, sum(run) AS run, sum(queue) AS queue
-  FROM (
-    SELECT instance_id, runner_id, starts AS moment, 1 AS run, 0 AS queue FROM taken WHERE ends > starts
-    UNION ALL SELECT instance_id, runner_id, ends, -1, 0 FROM taken WHERE ends > starts
-    UNION ALL SELECT instance_id, runner_id, ready, 0, 1 FROM queued WHERE starts > ready
-    UNION ALL SELECT instance_id, runner_id, starts, 0, -1 FROM queued WHERE starts > ready
-  ) moved
-  GROUP BY instance_id, runner_id, moment
+  SELECT place, started_at AS moment, 1 AS run FROM spans WHERE ended_at > started_at
+  UNION ALL
+  SELECT place, ended_at, -1 FROM spans WHERE ended_at > started_at
 ), levels AS (
-  SELECT instance_id, runner_id, sum(run) OVER (PARTITION BY instance_id, runner_id ORDER BY moment ROWS UNBOUNDED PRECEDING) AS running,
-         sum(queue) OVER (PARTITION BY instance_id, runner_id ORDER BY moment ROWS UNBOUNDED PRECEDING) AS waits,
-         lead(moment) OVER (PARTITION BY instance_id, runner_id ORDER BY moment) - moment AS lasted
+  -- What ends at a moment comes before what starts at it: they do not overlap.
+  SELECT place, sum(run) OVER line AS running, moment, lead(moment) OVER line AS until
   FROM steps
-), peaks AS (
-  SELECT instance_id, runner_id, max(running) AS concurrency FROM levels GROUP BY instance_id, runner_id
-), shares AS (
-  SELECT l.instance_id, l.runner_id, max(p.concurrency) AS concurrency,
-         sum(CASE WHEN l.running = p.concurrency THEN l.lasted ELSE 0 END) AS full_seconds,
-         sum(CASE WHEN l.running > 0 THEN l.lasted ELSE 0 END) AS busy_seconds,
-         sum(CASE WHEN l.waits > 0 THEN l.lasted ELSE 0 END) AS waiting_seconds
-  FROM levels l
-  JOIN peaks p ON p.instance_id = l.instance_id AND p.runner_id = l.runner_id
-  GROUP BY l.instance_id, l.runner_id
+  WINDOW line AS (PARTITION BY place ORDER BY moment, run ROWS UNBOUNDED PRECEDING)
+), loads AS (
+  SELECT place, running, max(running) OVER (PARTITION BY place) AS concurrency, sum(seconds(until, moment)) AS lasted
+  FROM levels
+  GROUP BY place, running
+), ran AS (
+  SELECT place, concurrency, sum(CASE WHEN running = concurrency THEN lasted END) AS full_seconds, sum(CASE WHEN running > 0 THEN lasted END) AS busy_seconds
+  FROM loads
+  GROUP BY place, concurrency
+), queued AS (
+  -- In seconds since the runner's first start.
+  SELECT place, greatest(seconds(started_at, begins) - queued_seconds, 0) AS comes, seconds(started_at, begins) AS leaves
+  FROM spans
+  WHERE queued_seconds IS NOT NULL
+), queue AS (
+  -- Each beside the last to leave of those that came before.
+  SELECT place, comes, leaves, max(leaves) OVER (PARTITION BY place ORDER BY comes, leaves ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS busy_until
+  FROM queued
+), waited AS (
+  SELECT place, sum(greatest(leaves - greatest(comes, busy_until), 0)) AS waiting_seconds
+  FROM queue
+  GROUP BY place
 )
-SELECT m.instance_id AS key_instance, m.runner_id AS runner, n.description, n.runner_type, m.n, m.p50_seconds, m.p95_seconds, m.waited_minutes,
-       CAST(s.concurrency AS bigint) AS concurrency,
-       s.full_seconds / nullif(m.stretch, 0) AS saturation, s.busy_seconds / nullif(m.stretch, 0) AS busy,
-       s.waiting_seconds / nullif(m.stretch, 0) AS waiting, m.coarse
-FROM measured m
-LEFT JOIN shares s ON s.instance_id = m.instance_id AND s.runner_id = m.runner_id
-LEFT JOIN runners n ON n.instance_id = m.instance_id AND n.id = m.runner_id
-ORDER BY m.waited_minutes DESC, m.instance_id, m.runner_id
-LIMIT :limit
+SELECT s.instance_id AS key_instance, s.runner_id AS runner, n.description, n.runner_type, s.n, s.q[1] AS p50_seconds, s.q[2] AS p95_seconds,
+       s.waited_minutes, CAST(coalesce(r.concurrency, 0) AS bigint) AS concurrency, r.full_seconds / nullif(seconds(s.ends, s.begins), 0) AS saturation,
+       coalesce(r.busy_seconds, 0) / nullif(seconds(s.ends, s.begins), 0) AS busy,
+       coalesce(w.waiting_seconds, 0) / nullif(seconds(s.ends, s.begins), 0) AS waiting, s.coarse
+FROM shown s
+LEFT JOIN ran r ON r.place = s.place
+LEFT JOIN waited w ON w.place = s.place
+LEFT JOIN runners n ON n.instance_id = s.instance_id AND n.id = s.runner_id
+ORDER BY s.place

@@ -7,35 +7,63 @@
 -- source: GitLab (failure_reason); weir
 WITH failed AS (
 /*failed*/
-), line AS (
-  SELECT DISTINCT instance_id, project_id, name, created_at, id, pipeline_id, false AS passed FROM failed
-  UNION ALL
-  SELECT j.instance_id, j.project_id, j.name, j.created_at, j.id, j.pipeline_id, true
+), sized AS (
+  SELECT /*by*/instance_id, project_id, name, created_at, id, pipeline_id, runner_id, web_url, time_precision,
+         count(*) OVER (/*partition by*/) AS n, min(created_at) OVER (/*partition by*/) AS first_at, max(created_at) OVER (/*partition by*/) AS last_at
+  FROM failed
+), placed AS (
+  SELECT *, dense_rank() OVER (ORDER BY n DESC, last_at DESC, /*by*/first_at) AS place
+  FROM sized
+), shown AS (
+  -- Only of what is shown is it asked when its jobs passed.
+  SELECT *, row_number() OVER (PARTITION BY place ORDER BY created_at, id) AS turn,
+         row_number() OVER (PARTITION BY place, instance_id, project_id, name ORDER BY created_at DESC, id DESC) AS turn_back
+  FROM placed
+  WHERE place <= :limit
+), passes AS (
+  SELECT j.instance_id, j.project_id, j.name, j.created_at, j.id, j.pipeline_id
   FROM jobs j
-  JOIN (SELECT DISTINCT instance_id, project_id, name FROM failed) f
+  JOIN (SELECT DISTINCT instance_id, project_id, name FROM shown) f
     ON f.instance_id = j.instance_id AND f.project_id = j.project_id AND f.name = j.name
   WHERE j.status = 'success' AND j.retried IS NOT TRUE AND j.created_at >= :from
-), known AS (
-  SELECT l.*, p.sha FROM line l LEFT JOIN pipelines p ON p.instance_id = l.instance_id AND p.id = l.pipeline_id
-), streaks AS (
-  SELECT *, count(*) FILTER (WHERE passed) OVER (PARTITION BY instance_id, project_id, name ORDER BY created_at, id ROWS UNBOUNDED PRECEDING) AS streak,
-         min(CASE WHEN passed THEN created_at END) OVER (PARTITION BY instance_id, project_id, name ORDER BY created_at, id
-           ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS passed_at
-  FROM known
-), dated AS (
-  SELECT *, max(CASE WHEN passed THEN sha END) OVER (PARTITION BY instance_id, project_id, name, streak) AS good_sha FROM streaks
+), before AS (
+  -- The passes before each cluster's first failure, the last of them first.
+  SELECT f.place, p.instance_id, p.pipeline_id, row_number() OVER (PARTITION BY f.place ORDER BY p.created_at DESC, p.id DESC) AS turn_back
+  FROM shown f
+  JOIN passes p ON p.instance_id = f.instance_id AND p.project_id = f.project_id AND p.name = f.name
+  WHERE f.turn = 1 AND (p.created_at < f.created_at OR p.created_at = f.created_at AND p.id < f.id)
+), commits AS (
+  SELECT r.place, min(CASE WHEN r.good THEN p.sha END) AS good_sha, min(CASE WHEN NOT r.good THEN p.sha END) AS since_sha
+  FROM (
+    SELECT place, instance_id, pipeline_id, true AS good FROM before WHERE turn_back = 1
+    UNION ALL
+    SELECT place, instance_id, pipeline_id, false FROM shown WHERE turn = 1
+  ) r
+  JOIN pipelines p ON p.instance_id = r.instance_id AND p.id = r.pipeline_id
+  GROUP BY r.place
+), after AS (
+  -- When each job of a cluster passed after its last failure there.
+  SELECT f.place, f.instance_id, f.id, min(p.created_at) AS passed_at
+  FROM shown f
+  JOIN passes p ON p.instance_id = f.instance_id AND p.project_id = f.project_id AND p.name = f.name
+  WHERE f.turn_back = 1 AND (p.created_at > f.created_at OR p.created_at = f.created_at AND p.id > f.id)
+  GROUP BY f.place, f.instance_id, f.id
+), ended AS (
+  SELECT f.place, bool_or(a.passed_at IS NULL) AS going, max(a.passed_at) AS passed_at
+  FROM shown f
+  LEFT JOIN after a ON a.place = f.place AND a.instance_id = f.instance_id AND a.id = f.id
+  WHERE f.turn_back = 1
+  GROUP BY f.place
+), clusters AS (
+  SELECT /*by*/place, n, first_at, last_at, count(DISTINCT runner_id) AS runners, min(runner_id) AS runner,
+         (array_agg(web_url ORDER BY created_at DESC, id DESC))[1] AS url, bool_or(time_precision = 's') AS coarse
+  FROM shown
+  GROUP BY /*by*/place, n, first_at, last_at
 )
-SELECT /*by*/count(*) AS n, count(DISTINCT f.runner_id) AS runners,
-/*unless runner*/       CASE WHEN count(DISTINCT f.runner_id) = 1 THEN min(f.runner_id) END AS runner,
-       min(f.created_at) AS first_at, max(f.created_at) AS last_at,
-       (array_agg(d.good_sha ORDER BY f.created_at, f.id))[1] AS good_sha,
-       (array_agg(d.sha ORDER BY f.created_at, f.id))[1] AS since_sha,
-       bool_or(d.passed_at IS NULL) AS going,
-       CASE WHEN NOT bool_or(d.passed_at IS NULL) THEN max(d.passed_at) END AS ended_at,
-       (array_agg(f.web_url ORDER BY f.created_at DESC, f.id DESC))[1] AS url,
-       bool_or(f.time_precision = 's') AS coarse
-FROM failed f
-JOIN dated d ON d.instance_id = f.instance_id AND d.id = f.id AND NOT d.passed
-/*group by*/
-ORDER BY n DESC, last_at DESC, /*by*/first_at
-LIMIT :limit
+SELECT /*by*/k.n, k.runners,
+/*unless runner*/       CASE WHEN k.runners = 1 THEN k.runner END AS runner,
+       k.first_at, k.last_at, c.good_sha, c.since_sha, e.going, CASE WHEN NOT e.going THEN e.passed_at END AS ended_at, k.url, k.coarse
+FROM clusters k
+JOIN ended e ON e.place = k.place
+LEFT JOIN commits c ON c.place = k.place
+ORDER BY k.place
