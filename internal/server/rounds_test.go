@@ -56,6 +56,9 @@ func TestServerPolls(t *testing.T) {
 			for range 5 {
 				p.importAll(t)
 			}
+			if got := p.query(t, api.QueryRequest{SQL: "SELECT count(*) FILTER (WHERE polled), count(*) FILTER (WHERE NOT polled), count(*) FROM syncs"})[0]; fmt.Sprint(got[1]) != "5" || fmt.Sprint(got[0]) == "0" {
+				t.Errorf("of syncs %v are rounds and %v were asked for, of %v; want 5 asked for", got[0], got[1], got[2])
+			}
 			// A disabled one is left alone.
 			if _, err := p.client.DisableConnection(t.Context(), connection); err != nil {
 				t.Fatal(err)

@@ -284,3 +284,31 @@ func TestCredentials(t *testing.T) {
 	}
 	wantProblem(t, p.client.RemoveCredential(ctx, first.Connection.ID, v.Connection.Credentials[1].ID), ci.Conflict)
 }
+
+// TestCheckAsksForGraphQLAnew: that a GitLab answers no GraphQL is remembered
+// until somebody has the connection checked, as one does after an update.
+func TestCheckAsksForGraphQLAnew(t *testing.T) {
+	p := start(t, smallWorld())
+	connection := p.connect(t, "gitlab-pipelines").Connection.ID
+	p.gitLab.Fault(func(_ int, r *http.Request) gitlabtest.Fault {
+		if strings.HasSuffix(r.URL.Path, "/api/graphql") {
+			return gitlabtest.Fault{Kind: gitlabtest.NotFound}
+		}
+		return gitlabtest.Fault{}
+	})
+	for _, tt := range []struct {
+		check bool
+		want  int
+	}{{false, 1}, {false, 0}, {true, 1}, {false, 0}} {
+		if tt.check {
+			if _, err := p.client.CheckConnection(t.Context(), connection); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p.gitLab.ResetRequests()
+		p.importAll(t)
+		if got := p.gitLab.RequestCount()["POST /graphql"]; got != tt.want {
+			t.Errorf("after a check: %v. An import asked for GraphQL %d times, want %d", tt.check, got, tt.want)
+		}
+	}
+}
