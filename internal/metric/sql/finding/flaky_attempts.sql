@@ -9,7 +9,7 @@ WITH
 /*flaky*/
 , told AS (
   SELECT j.*
-  FROM groups j/*filter joins*/
+  FROM grouped j/*filter joins*/
   WHERE j.flaky/*filters*/
 )
 SELECT t.instance_id AS key_instance, r.full_path AS project, t.name AS job_name, t.sha, a.ref, a.child, a.pipeline_id, a.id AS job_id, a.status,

@@ -9,7 +9,7 @@ WITH
 /*flaky*/
 , told AS (
   SELECT j.*, row_number() OVER (PARTITION BY j.instance_id, j.project_id, j.name, j.flaky ORDER BY j.created_at DESC, j.last_id DESC) AS newest
-  FROM groups j/*filter joins*/
+  FROM grouped j/*filter joins*/
   WHERE true/*filters*/
 ), counted AS (
   SELECT instance_id, project_id, name, count(*) AS n, count(*) FILTER (WHERE flaky) AS flaky,

@@ -1,5 +1,5 @@
 WITH
-/*kept*/, groups AS (
+/*kept*/, grouped AS (
   SELECT instance_id, project_id, sha, ref_type, child, name, min(base_name) AS base_name, min(created_at) AS created_at, max(id) AS last_id,
          (array_agg(stage ORDER BY created_at, id))[1] AS stage, (array_agg(pipeline_id ORDER BY created_at, id))[1] AS pipeline_id,
          bool_or(passed) AND bool_or(broke) AS flaky, bool_or(coarse) AS coarse
@@ -7,7 +7,7 @@ WITH
   GROUP BY instance_id, project_id, sha, ref_type, child, name
 ), told AS (
   SELECT j.*
-  FROM groups j/*filter joins*/
+  FROM grouped j/*filter joins*/
   WHERE j.flaky/*filters*/
 ), shown AS (
   SELECT t.instance_id, t.project_id, t.name, t.sha, t.created_at AS begun_at, t.last_id, a.child, a.pipeline_id, a.created_at, a.id

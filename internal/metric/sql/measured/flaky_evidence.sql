@@ -1,5 +1,5 @@
 WITH
-/*kept*/, groups AS (
+/*kept*/, grouped AS (
   SELECT instance_id, project_id, sha, ref_type, child, name, min(base_name) AS base_name, min(created_at) AS created_at, max(id) AS last_id,
          (array_agg(stage ORDER BY created_at, id))[1] AS stage, (array_agg(pipeline_id ORDER BY created_at, id))[1] AS pipeline_id,
          bool_or(passed) AND bool_or(broke) AS flaky, count(*) FILTER (WHERE broke) AS failed, bool_or(coarse) AS coarse
@@ -12,7 +12,7 @@ WITH
   WHERE day >= :first_day AND day < :after_day AND alone
 ), told AS (
   SELECT j.*
-  FROM groups j/*filter joins*/
+  FROM grouped j/*filter joins*/
   WHERE true/*filters*/
 ), counted AS (
   SELECT instance_id, project_id, name, count(*) AS n, count(*) FILTER (WHERE flaky) AS flaky, coalesce(sum(failed) FILTER (WHERE flaky), 0) AS failed,

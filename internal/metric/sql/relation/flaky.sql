@@ -11,7 +11,7 @@ bridges AS (
   LEFT JOIN pipelines p ON p.instance_id = j.instance_id AND p.id = j.pipeline_id
   LEFT JOIN bridges b ON b.instance_id = p.instance_id AND b.downstream_pipeline_id = CASE WHEN p.source = 'parent_pipeline' THEN p.id END
   WHERE j.kind = 'build' AND j.status IN ('success', 'failed') AND j.created_at >= :from AND j.created_at < :to/*deleted*/
-), groups AS (
+), grouped AS (
   SELECT instance_id, project_id, sha, ref_type, child, name, min(base_name) AS base_name, min(created_at) AS created_at, max(id) AS last_id,
          (array_agg(stage ORDER BY created_at, id))[1] AS stage, (array_agg(pipeline_id ORDER BY created_at, id))[1] AS pipeline_id,
          bool_or(status = 'success') AND bool_or(counts) AS flaky, count(*) FILTER (WHERE counts) AS failed,
