@@ -152,6 +152,12 @@ func (e *Engine) addPoints(ctx context.Context, v *store.View, q *question, r *r
 	points.where = slices.DeleteFunc(slices.Clone(q.where), func(c condition) bool {
 		return !slices.Contains(m.dimensions(), c.dim.name) && c.dim.name != Deleted
 	})
+	points.series = map[seriesKey]bool{}
+	for i := range r.rows {
+		if row := &r.rows[i]; row.Value("what") != "queue" {
+			points.series[seriesKey{row.sort[0].(int64), row.sort[1].(int64), row.Value("base_name")}] = true
+		}
+	}
 	if err := points.settleMeasured(ctx, v); err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ func (e *Engine) shifts(ctx context.Context, v *store.View, q *question) (result
 	r := result{sql: sql, names: []string{"n", "before", "after", "value", "sha_before", "sha_after"}}
 	var list []*daily
 	err = e.series(ctx, v, q, &r, func(d *daily) {
-		if q.wantsSeries(d.name) {
+		if q.wantsSeries(d) {
 			list = append(list, d)
 		}
 	})
@@ -96,14 +96,24 @@ func search(ctx context.Context, list []*daily) ([]shift, error) {
 	return slices.Concat(shares...), err
 }
 
-// wantsSeries says whether the filter by base_name, if there is one, lets a
-// series through.
-func (q *question) wantsSeries(name any) bool {
+// seriesKey names a series: that of a job of a project, or that of its runs,
+// whose name is nil.
+type seriesKey struct {
+	instance, project int64
+	name              any
+}
+
+// wantsSeries says whether a series is asked for: by a filter by base_name, if
+// there is one, and by what wants to know of single ones only.
+func (q *question) wantsSeries(d *daily) bool {
+	if q.series != nil && !q.series[seriesKey{d.instance, d.project, d.name}] {
+		return false
+	}
 	for _, c := range q.where {
 		if c.dim.name != BaseName {
 			continue
 		}
-		text, isText := name.(string)
+		text, isText := d.name.(string)
 		return !isText && c.null || isText && slices.Contains(c.values, text)
 	}
 	return true

@@ -55,6 +55,7 @@ type question struct {
 	costs    *Costs
 	run      *runID
 	limit    int                           // of a finding's rows
+	series   map[seriesKey]bool            // in which shifts are looked for; nil: all
 	others   func(string) (defined, error) // finds what /*answer NAME*/ stands for
 }
 

@@ -11,19 +11,19 @@ WITH waited AS (
   LEFT JOIN users w ON w.instance_id = p.instance_id AND w.id = p.user_id/*joins*/
   WHERE /*own*/(p.created_at >= :from AND p.created_at < :to OR p.created_at >= :previous_from AND p.created_at < :previous_to)
     AND p.source IS DISTINCT FROM 'schedule' AND w.bot IS NOT TRUE/*filters*/
+), attempts AS (
+  SELECT j.instance_id, j.project_id, j.base_name, r.recent, j.duration_seconds, j.queued_seconds, j.time_precision,
+         j.status = 'success' AND j.retried IS NOT TRUE AND j.finished_at IS NOT NULL AND j.duration_seconds IS NOT NULL AS effective
+  FROM waited r JOIN jobs j ON j.instance_id = r.instance_id AND j.pipeline_id = r.id
+  WHERE j.kind = 'build' AND j.started_at IS NOT NULL
 ), measured AS (
   SELECT instance_id, project_id, 'run' AS what, CAST(NULL AS text) AS base_name, recent, duration_seconds AS took, time_precision
   FROM waited
   WHERE status IN ('success', 'failed') AND duration_seconds IS NOT NULL
   UNION ALL
-  SELECT j.instance_id, j.project_id, 'job', j.base_name, r.recent, j.duration_seconds, j.time_precision
-  FROM waited r JOIN jobs j ON j.instance_id = r.instance_id AND j.pipeline_id = r.id
-  WHERE j.kind = 'build' AND j.status = 'success' AND j.retried IS NOT TRUE AND j.started_at IS NOT NULL AND j.finished_at IS NOT NULL
-    AND j.duration_seconds IS NOT NULL
+  SELECT instance_id, project_id, 'job', base_name, recent, duration_seconds, time_precision FROM attempts WHERE effective
   UNION ALL
-  SELECT j.instance_id, j.project_id, 'queue', CAST(NULL AS text), r.recent, j.queued_seconds, j.time_precision
-  FROM waited r JOIN jobs j ON j.instance_id = r.instance_id AND j.pipeline_id = r.id
-  WHERE j.kind = 'build' AND j.started_at IS NOT NULL AND j.queued_seconds IS NOT NULL
+  SELECT instance_id, project_id, 'queue', CAST(NULL AS text), recent, queued_seconds, time_precision FROM attempts WHERE queued_seconds IS NOT NULL
 ), compared AS (
   SELECT instance_id, project_id, what, base_name, count(*) FILTER (WHERE recent) AS n, count(*) FILTER (WHERE NOT recent) AS n_before,
          percentile_cont(0.5) WITHIN GROUP (ORDER BY took) FILTER (WHERE NOT recent) AS before_seconds,
