@@ -176,7 +176,7 @@ func TestKeysetWhileTheWorldMoves(t *testing.T) {
 				h.sync(t, importer.Options{Plan: importer.PlanKeyset})
 				h.server.EachRequest(nil)
 				h.server.Advance(2 * time.Minute)
-				h.sync(t, importer.Options{Plan: importer.PlanKeyset})
+				h.sync(t, importer.Options{Plan: importer.PlanKeyset, Recount: true})
 				h.compare(t)
 				if t.Failed() {
 					t.Fatalf("seed %d", seed)
