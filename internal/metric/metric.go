@@ -325,6 +325,10 @@ func (q *question) settle(query Query) error {
 	return nil
 }
 
+// mostBuckets bounds the stretches that a window is cut into: each is a row of
+// the statement. It is more days than there have been GitLabs for.
+const mostBuckets = 20_000
+
 // settleBuckets cuts the window for a metric that is answered bucket by bucket.
 func (q *question) settleBuckets() error {
 	var by []Dim
@@ -343,6 +347,10 @@ func (q *question) settleBuckets() error {
 	case 0:
 		q.buckets = []bucket{{"", q.window.From, q.window.To}}
 	case 1:
+		if days := map[Dim]float64{Day: 1, Week: 7, Month: 28}[by[0]]; q.window.Days()/days > mostBuckets {
+			return badRequest(fmt.Sprintf("The window is too long to be answered by %s, each as a window of its own.", by[0]),
+				fmt.Sprintf("Give a later beginning or an earlier end: at most %d are answered.", mostBuckets))
+		}
 		q.buckets = q.window.buckets(by[0])
 	default:
 		return badRequest(fmt.Sprintf("%s cannot be divided by %s and %s at once.", q.metric.name, by[0], by[1]), "Choose one of them.")

@@ -1,6 +1,6 @@
 -- Flaky jobs
 -- measures: jobs that passed and failed on the same commit
--- population: groups of attempts (status success or failed, created in the window) of one project, sha, ref_type, child and job name; child is the name of the bridge that started the child pipeline. A group stands in the bucket, stage and service of its first attempt
+-- population: groups of attempts (status success or failed, created in the window) of one project, sha, ref_type, child and job name; child is the name of the bridge that started the child pipeline; attempts whose sha is not known are taken for attempts of one commit. A group stands in the bucket, stage and service of its first attempt
 -- leaves out: canceled attempts and bridges; what may fail, manual and retried attempts count
 -- formula: n = groups; value = groups with at least one success and at least one failure of class code or timeout; rate = value / n
 -- empty: n = 0, value = 0, rate NULL

@@ -1,6 +1,6 @@
 -- Redundant runs
 -- measures: how long runners worked for runs that a newer commit had overtaken already
--- population: finished runs for which a later run of the same project, ref and source but another sha was created before their end, also when that run lies behind the window's end
+-- population: finished runs for which a later run of the same project, ref and source but another sha was created before their end, also when that run lies behind the window's end; runs whose ref or source is not known are taken for runs of one
 -- leaves out: canceled runs (somebody has acted); runs without a sha; child pipelines
 -- formula: n = such runs; value = sum over a run's attempts that started and ended of the seconds of [started_at, finished_at) after the first such later run was created
 -- empty: n = 0, value = 0
