@@ -2,7 +2,7 @@
 -- measures: which runners jobs wait for, and how full those are
 -- population: attempts that started on a known runner
 -- leaves out: bridges; attempts that never started, so what still waits
--- formula: n = attempts of one runner; p50_seconds, p95_seconds over queued_seconds, waited_minutes = their sum. A runner's stretch goes from the first start to the last end seen, within the window. concurrency = the most attempts seen running on it at once (weir does not know its real limit); saturation = share of the stretch in which that many ran; busy = share in which at least one ran; waiting = share in which at least one that it took later stood in the queue. Ordered by waited_minutes
+-- formula: n = attempts of one runner; p50_seconds, p95_seconds over queued_seconds, waited_minutes = their sum. A runner's stretch goes from the first start to the last end seen, within the window. concurrency = the most attempts seen running on it at once (weir does not know its real limit); saturation = share of the stretch in which that many ran, NULL where no attempt took any time; busy = share in which at least one ran; waiting = share in which at least one that it took later stood in the queue. Ordered by waited_minutes
 -- empty: no rows
 -- source: weir; GitLab (queued_duration)
 WITH attempts AS (
