@@ -24,12 +24,13 @@ import (
 // (time_precision 's'), a job's user stays NULL, and the word for why a job
 // failed is known only for a failed script. Any other failure is read from REST
 // too: with the project's failed jobs (failures.go), or with the pipeline's jobs.
+// What it means that GraphQL says nothing of a failure is found out (silence.go).
 
 const (
 	startingPage   = 20 // pipelines; GitLab's time limit, not its complexity limit, decides what is too many
 	smallestPage   = 5
 	largestPage    = 100
-	quickAnswer    = 2 * time.Second // a page on which GitLab worked less may be twice as large next time
+	longestWork    = 4 * time.Second // that GitLab is to work on a page, by how long it worked on those before
 	readAheadLimit = 500             // runs that were read and not asked for yet
 )
 
@@ -45,9 +46,19 @@ func newBulkSize() *bulkSize {
 
 func (s *bulkSize) get() int { return int(s.n.Load()) }
 
-func (s *bulkSize) succeeded(asked int, took time.Duration) {
-	if took < quickAnswer {
-		s.n.CompareAndSwap(int64(asked), int64(min(2*asked, largestPage)))
+// succeeded lets the size grow to what GitLab can give without working too long,
+// by the work that it had with so many: at once where that was little, for the
+// pages in between would only be more requests.
+func (s *bulkSize) succeeded(asked, got int, took time.Duration) {
+	if got == 0 { // tells nothing
+		return
+	}
+	can := largestPage
+	if took > 0 {
+		can = min(largestPage, int(time.Duration(got)*longestWork/took))
+	}
+	if can >= 2*asked || can == largestPage {
+		s.n.CompareAndSwap(int64(asked), int64(can))
 	}
 }
 
@@ -195,7 +206,7 @@ func (b *bulk) read(ctx context.Context, missing int) bool {
 		})
 		switch kind := gitlab.KindOf(err); {
 		case err == nil:
-			v.run.bulkSize.succeeded(size, page.Took)
+			v.run.bulkSize.succeeded(size, len(page.Runs), page.Took)
 			for _, run := range page.Runs {
 				b.runs[run.ID] = readRun{run, page.AskedAt}
 				b.lowest = run.IID.Or(b.lowest)
@@ -232,8 +243,9 @@ func (v *visit) bundleOf(ctx context.Context, run readRun, item gitlab.PipelineL
 	}
 	var builds []int64 // of which GraphQL does not say why they failed
 	bridges := false
+	script := v.silenceIsScript()
 	for _, j := range jobs {
-		row, explained := convertRunJob(v.project, run.Run, j, run.askedAt)
+		row, explained := convertRunJob(v.project, run.Run, j, script, run.askedAt)
 		switch {
 		case !explained && row.Kind == ci.Build:
 			builds = append(builds, j.ID)
@@ -251,6 +263,9 @@ func (v *visit) bundleOf(ctx context.Context, run readRun, item gitlab.PipelineL
 		b.replace(*failed, false)
 	case !b.explain(v.project, ci.Build, v.client.PipelineJobs(ctx, int64(v.project.ID), run.ID)):
 		return bundle{}, false
+	}
+	if len(builds) > 0 {
+		v.compareSilence(jobs, b.jobs)
 	}
 	if bridges && !b.explain(v.project, ci.Bridge, v.client.PipelineBridges(ctx, int64(v.project.ID), run.ID)) {
 		return bundle{}, false

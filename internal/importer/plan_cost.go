@@ -133,12 +133,9 @@ func (w work) growing() float64 {
 	if read == 0 {
 		return 0
 	}
-	each, pages := pipelines/read, 0.0
-	for left, size := each, float64(startingPage); left > 0; left, size = left-size, min(2*size, largestPage) {
-		pages++
-	}
-	const first = 4 // projects that are read before any page has come
-	return min(first, read) * (pages - math.Ceil(each/perPage))
+	each := pipelines / read
+	pages := 1 + math.Ceil(max(0, each-startingPage)/largestPage)
+	return min(projectsAtOnce, read) * (pages - math.Ceil(each/largestPage)) // as many are read before any page has come
 }
 
 // volumeOf is what a pipeline was to read.

@@ -92,7 +92,11 @@ func (x *graphQLRun) job(fields []*graphQLField, p *Project, pl *Pipeline, j *Jo
 		case "queuedDuration":
 			x.w.optSpan(k, j.QueuedDuration(now))
 		case "failureMessage":
-			x.w.optStr(k, j.FailureMessage())
+			if x.set.hideFailures {
+				x.w.null(k)
+			} else {
+				x.w.optStr(k, j.FailureMessage())
+			}
 		case "exitCode":
 			if j.Kind == External {
 				x.w.null(k)
