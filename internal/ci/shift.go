@@ -88,16 +88,21 @@ func (s *series) estimateNoise() float64 {
 // One at a shift is near to one of the two, and stays.
 func (s *series) drawIn() {
 	const days = 5
+	n := len(s.x)
+	upTo := make([]float64, n+days+1) // upTo[i]: the median of the days before i, so many at most
+	for i := 1; i < len(upTo); i++ {
+		upTo[i] = median(s.x[min(max(0, i-days), n):min(i, n)])
+	}
 	drawn := slices.Clone(s.x)
 	for i := range s.x {
-		before, after := s.x[max(0, i-days):i], s.x[i+1:min(len(s.x), i+1+days)]
-		if len(before) == 0 {
+		before, after := i, i+1+days
+		if i == 0 {
 			before = after
 		}
-		if len(after) == 0 {
+		if i == n-1 {
 			after = before
 		}
-		low, high := median(before), median(after)
+		low, high := upTo[before], upTo[after]
 		if low > high {
 			low, high = high, low
 		}

@@ -1,9 +1,9 @@
 package metric
 
 import (
-	"cmp"
 	"context"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strconv"
 	"strings"
@@ -76,53 +76,69 @@ func (e *Engine) series(ctx context.Context, v *store.View, q *question, r *resu
 
 // measuredSeries gives them from what the store keeps, each as one row with its
 // days packed into a text: a hundred thousand rows would take longer to come
-// than to compute.
+// than to compute. Those of jobs come first, being more: shifts are looked for
+// in them while the others are read.
 func (e *Engine) measuredSeries(ctx context.Context, v *store.View, q *question, r *result, f func(*daily)) error {
-	sql, err := q.renderMeasured(e.files)
+	runs, err := fs.ReadFile(e.files, "sql/measured/runs/change_points.sql")
 	if err != nil {
 		return err
 	}
 	r.measured = true
-	err = v.Each(ctx, sql, nil, func(row []any) error {
-		r.coarse = r.coarse || row[4] == true
-		f(&daily{instance: row[0].(int64), project: row[1].(int64), name: row[2], packed: row[3].(string)})
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("metric %s: %w\n%s", q.metric.name, err, sql)
+	for _, part := range []struct {
+		over grain
+		text string
+	}{{overAttempts, q.measured}, {overSeries, string(runs)}} {
+		s := &statement{files: e.files}
+		sql, err := s.finish(s.fill(q, part.over, part.text))
+		if err != nil {
+			return err
+		}
+		err = v.Each(ctx, sql, nil, func(row []any) error {
+			r.coarse = r.coarse || row[4] == true
+			f(&daily{instance: row[0].(int64), project: row[1].(int64), name: row[2], packed: row[3].(string)})
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("metric %s: %w\n%s", q.metric.name, err, sql)
+		}
 	}
 	return nil
 }
 
-// unpack reads packed days, which stand in any order: days since 1970, runs,
+// unpack reads packed days, which stand nearly in order: days since 1970, runs,
 // median. A series that never was packed is left as it is.
 func (d *daily) unpack() error {
 	if d.packed == "" {
 		return nil
 	}
 	n := d.length()
-	type one struct {
-		day   int
-		level ci.Level
-	}
-	list := make([]one, 0, n)
-	for text := range strings.SplitSeq(d.packed, ",") {
-		day, rest, _ := strings.Cut(text, " ")
-		n, median, _ := strings.Cut(rest, " ")
-		var o one
-		var errs [3]error
-		o.day, errs[0] = strconv.Atoi(day)
-		o.level.N, errs[1] = strconv.ParseInt(n, 10, 64)
-		o.level.Median, errs[2] = strconv.ParseFloat(median, 64)
-		if err := cmp.Or(errs[:]...); err != nil {
+	d.days, d.levels = make([]int, 0, n), make([]ci.Level, 0, n)
+	for rest, more := d.packed, true; more; {
+		var text string
+		text, rest, more = strings.Cut(rest, ",")
+		day, level, err := unpackDay(text)
+		if err != nil {
 			return fmt.Errorf("a day of a series, %q: %w", text, err)
 		}
-		list = append(list, o)
+		at := len(d.days)
+		for at > 0 && d.days[at-1] > day {
+			at--
+		}
+		d.days, d.levels = slices.Insert(d.days, at, day), slices.Insert(d.levels, at, level)
 	}
-	slices.SortFunc(list, func(a, b one) int { return cmp.Compare(a.day, b.day) })
-	d.packed, d.days, d.levels = "", make([]int, n), make([]ci.Level, n)
-	for i, o := range list {
-		d.days[i], d.levels[i] = o.day, o.level
-	}
+	d.packed = ""
 	return nil
+}
+
+func unpackDay(text string) (day int, level ci.Level, err error) {
+	first, rest, _ := strings.Cut(text, " ")
+	n, median, _ := strings.Cut(rest, " ")
+	if day, err = strconv.Atoi(first); err != nil {
+		return 0, level, err
+	}
+	if level.N, err = strconv.ParseInt(n, 10, 64); err != nil {
+		return 0, level, err
+	}
+	level.Median, err = strconv.ParseFloat(median, 64)
+	return day, level, err
 }

@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -27,17 +27,17 @@ func (e *Engine) shifts(ctx context.Context, v *store.View, q *question) (result
 		return result{}, err
 	}
 	r := result{sql: sql, names: []string{"n", "before", "after", "value", "sha_before", "sha_after"}}
-	var list []*daily
-	err = e.series(ctx, v, q, &r, func(d *daily) {
+	searching, within := newSearch(ctx)
+	err = e.series(within, v, q, &r, func(d *daily) {
 		if q.wantsSeries(d) {
-			list = append(list, d)
+			searching.add(d)
 		}
 	})
-	if err != nil {
+	found, failed := searching.end()
+	if err := cmp.Or(failed, err); err != nil {
 		return result{}, err
 	}
-	found, err := search(ctx, list)
-	if err != nil || len(found) == 0 {
+	if len(found) == 0 {
 		return r, err
 	}
 	paths, err := projectPaths(ctx, v)
@@ -70,30 +70,62 @@ func (e *Engine) shifts(ctx context.Context, v *store.View, q *question) (result
 	return r, nil
 }
 
-// search looks for changes of level in each series, on all processors: of ten
-// million jobs there are thousands of series, and none needs another. What it
-// finds stands in the order of the list.
-func search(ctx context.Context, list []*daily) ([]shift, error) {
-	var group errgroup.Group
-	shares := make([][]shift, min(runtime.GOMAXPROCS(0), len(list)))
-	for i := range shares {
-		group.Go(func() error {
-			for _, d := range list[i*len(list)/len(shares) : (i+1)*len(list)/len(shares)] {
-				if d.length() < ci.ShiftDays {
-					continue // of job names that come and go there are many
-				}
-				if err := cmp.Or(ctx.Err(), d.unpack()); err != nil {
-					return err
-				}
-				for _, s := range ci.Shifts(d.levels) {
-					shares[i] = append(shares[i], shift{d, s})
-				}
-			}
-			return nil
-		})
+// search looks for changes of level in series, on all processors and while more
+// series come: of ten million jobs there are thousands, and none needs another.
+type search struct {
+	group *errgroup.Group
+	ctx   context.Context
+	batch []*daily
+	mu    sync.Mutex
+	found []shift
+}
+
+// searchBatch is how many series are looked at together: one is done too soon to
+// be worth the handing over.
+const searchBatch = 64
+
+// newSearch begins one, which [search.end] must end. The context that it gives
+// is that of who brings the series: it ends with the search.
+func newSearch(ctx context.Context) (*search, context.Context) {
+	group, ctx := errgroup.WithContext(ctx)
+	return &search{group: group, ctx: ctx}, ctx
+}
+
+func (s *search) add(d *daily) {
+	if d.length() < ci.ShiftDays {
+		return // of job names that come and go there are many
 	}
-	err := group.Wait()
-	return slices.Concat(shares...), err
+	if s.batch = append(s.batch, d); len(s.batch) == searchBatch {
+		s.look()
+	}
+}
+
+// look hands the batch over.
+func (s *search) look() {
+	batch := s.batch
+	s.batch = nil
+	s.group.Go(func() error {
+		var found []shift
+		for _, d := range batch {
+			if err := cmp.Or(s.ctx.Err(), d.unpack()); err != nil {
+				return err
+			}
+			for _, one := range ci.Shifts(d.levels) {
+				found = append(found, shift{d, one})
+			}
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.found = append(s.found, found...)
+		return nil
+	})
+}
+
+// end gives what was found, in no order.
+func (s *search) end() ([]shift, error) {
+	s.look()
+	err := s.group.Wait()
+	return s.found, err
 }
 
 // seriesKey names a series: that of a job of a project, or that of its runs,

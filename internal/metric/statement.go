@@ -20,7 +20,6 @@ import (
 //	/*joins*/            the tables that those and the filters are read from
 //	/*filters*/          conditions, each with AND before it
 //	/*attempts of runs*/ the rows of attempts, in a statement over runs
-//	/*days of runs*/     measured days of jobs, in a statement over runs
 //	/*by*/               the names of the values, and a comma
 //	/*group by*/         GROUP BY and those names; nothing in an undivided answer
 //	/*partition by*/     PARTITION BY and those names, in a window
@@ -93,11 +92,8 @@ var (
 	variableMark = regexp.MustCompile(`:([a-z_]+)`)
 )
 
-// These mark what concerns jobs in a statement over runs.
-const (
-	attemptsOfRuns = "/*attempts of runs*/"
-	daysOfRuns     = "/*days of runs*/"
-)
+// attemptsOfRuns marks what concerns jobs in a statement over runs.
+const attemptsOfRuns = "/*attempts of runs*/"
 
 // render writes the statement of a question.
 func (q *question) render(files fs.FS) (string, error) {
@@ -109,9 +105,6 @@ func (q *question) render(files fs.FS) (string, error) {
 func (s *statement) fill(q *question, over grain, text string) string {
 	if strings.Contains(text, attemptsOfRuns) {
 		text = strings.ReplaceAll(text, attemptsOfRuns, s.fill(q, overAttempts, "/*attempts*/"))
-	}
-	if strings.Contains(text, daysOfRuns) {
-		text = strings.ReplaceAll(text, daysOfRuns, s.fill(q, overAttempts, "/*days*/"))
 	}
 	text = relationMark.ReplaceAllStringFunc(text, func(mark string) string {
 		found := relationMark.FindStringSubmatch(mark)

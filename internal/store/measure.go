@@ -16,8 +16,10 @@ import (
 //	                  pipeline ran on. alone: no other pipeline ran on that commit,
 //	                  and this one has no other attempt of the job, so it is a group
 //	                  by itself. It may be false without need, never true
-//	measure_days      a project's UTC day of one base name (change points): number
-//	                  and median of the effective successful attempts
+//	measure_days      a project's UTC day of one base name (change points). level: the
+//	                  day since 1970, number and median of the effective successful
+//	                  attempts, as text: a hundred thousand numbers take longer to
+//	                  write out, and to hand over one by one, than to compute
 //	measure_paths     a pipeline and a base name (critical path, slow jobs): the
 //	                  seconds that jobs of that name add to the path, and gain, the
 //	                  microseconds by which it would have ended earlier without them

@@ -75,8 +75,9 @@ const (
 		WHERE measure_attempts.instance_id = s.instance_id AND measure_attempts.pipeline_id = s.pipeline_id AND measure_attempts.alone`
 
 	// The population of change_points, but for runs, of which there are fewer.
-	freshDays = `INSERT INTO measure_days (day, instance_id, project_id, base_name, n, median, coarse)
-		SELECT {day}, instance_id, project_id, base_name, count(*), percentile_cont(0.5) WITHIN GROUP (ORDER BY duration_seconds), coalesce(bool_or(time_precision = 's'), false)
+	freshDays = `INSERT INTO measure_days (day, instance_id, project_id, base_name, level, coarse)
+		SELECT {day}, instance_id, project_id, base_name,
+			concat({day} - DATE '1970-01-01', ' ', count(*), ' ', percentile_cont(0.5) WITHIN GROUP (ORDER BY duration_seconds)), coalesce(bool_or(time_precision = 's'), false)
 		FROM jobs
 		WHERE kind = 'build' AND status = 'success' AND retried IS NOT TRUE AND started_at IS NOT NULL AND finished_at IS NOT NULL
 			AND duration_seconds IS NOT NULL AND created_at >= $1 AND created_at < $2

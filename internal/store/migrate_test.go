@@ -288,22 +288,25 @@ func TestLocked(t *testing.T) {
 	}
 }
 
-// TestPipelineServicesLoseTheirKey: what a database of an older version has
-// mapped is there afterwards, described as before.
-func TestPipelineServicesLoseTheirKey(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "weir.duckdb")
-	e, err := openDuckDB(t.Context(), Config{Log: slog.New(slog.DiscardHandler), Database: path, MemoryLimit: "1GB", Threads: 1})
+// atVersion opens an empty database of an older version.
+func atVersion(t *testing.T, database string, version int) *Store {
+	t.Helper()
+	c := Config{Log: slog.New(slog.DiscardHandler), Database: database, MemoryLimit: "1GB", Threads: 1}
+	open := openDuckDB
+	if strings.HasPrefix(database, "postgres") {
+		open = openPostgres
+	}
+	e, err := open(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Store{log: slog.New(slog.DiscardHandler), engine: e}
+	s := &Store{log: c.Log, engine: e}
 	t.Cleanup(func() { s.Close() })
-	list, err := loadMigrations(migrations, "duckdb")
+	list, err := loadMigrations(migrations, e.name())
 	if err != nil {
 		t.Fatal(err)
 	}
-	const before = 7
-	for _, m := range list[:before] {
+	for _, m := range list[:version] {
 		err := e.write(t.Context(), func(w writer) error {
 			if _, err := prepareVersions(t.Context(), w, e.dialect()); err != nil {
 				return err
@@ -314,6 +317,37 @@ func TestPipelineServicesLoseTheirKey(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	return s
+}
+
+// TestDaysArePacked: the days that an older version measured are there
+// afterwards, to the last digit.
+func TestDaysArePacked(t *testing.T) {
+	onBothDatabases(t, func(t *testing.T, database string) {
+		if err := os.MkdirAll(filepath.Dir(database), 0o700); !strings.HasPrefix(database, "postgres") && err != nil {
+			t.Fatal(err)
+		}
+		s := atVersion(t, database, 10)
+		execAs(t, s, `INSERT INTO measure_days (day, instance_id, project_id, base_name, n, median, coarse) VALUES
+			(DATE '2026-11-22', 1, 7, 'build', 3, 0.1 + CAST(0.2 AS double precision), false), (DATE '1970-01-01', 1, 7, 'test', 1, 60, true)`)
+		if err := s.migrate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		got := texts(t, s, "SELECT concat(day, ' ', instance_id, ' ', project_id, ' ', base_name, ': ', level, ' ', coarse) FROM measure_days")
+		for i, line := range got { // engines write some things in their own ways
+			got[i] = strings.NewReplacer(" 60.0 ", " 60 ", "true", "t", "false", "f").Replace(line)
+		}
+		want := []string{"1970-01-01 1 7 test: 0 1 60 t", "2026-11-22 1 7 build: 20779 3 0.30000000000000004 f"}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("days (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestPipelineServicesLoseTheirKey: what a database of an older version has
+// mapped is there afterwards, described as before.
+func TestPipelineServicesLoseTheirKey(t *testing.T) {
+	s := atVersion(t, filepath.Join(t.TempDir(), "weir.duckdb"), 7)
 	execAs(t, s, "INSERT INTO pipeline_services (instance_id, pipeline_id, service_id, rule_id) VALUES (1, 9, 1, 2), (1, 8, 2, NULL), (2, 8, 1, 3)")
 	if err := s.migrate(t.Context()); err != nil {
 		t.Fatal(err)
