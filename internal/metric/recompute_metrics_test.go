@@ -408,8 +408,9 @@ func (r *recount) paths() ([]counted, aggregate) {
 			names[p.job.BaseName] = true
 			r.coarse = r.coarse || p.coarse
 		}
-		on := map[string]float64{}
-		for last := latestOf(pieces); last != nil; {
+		on, passed := map[string]float64{}, map[ci.JobID]bool{}
+		for last := latestOf(pieces); last != nil && !passed[last.job.ID]; { // needs may go in circles
+			passed[last.job.ID] = true
 			on[last.job.BaseName] += last.job.FinishedAt.Sub(*last.at).Seconds()
 			limit := *last.at
 			if last.coarse {
