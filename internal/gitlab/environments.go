@@ -95,7 +95,7 @@ func (a *environmentsAnswer) check(asked []int64) error {
 		return err
 	}
 	if next != "" {
-		return fmt.Errorf("%d projects were asked for, and GitLab has more of them", len(asked))
+		return fmt.Errorf("%d projects were asked for, and %w", len(asked), ErrMoreProjects)
 	}
 	for project := range a.has {
 		if !slices.Contains(asked, project) {

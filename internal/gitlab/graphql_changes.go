@@ -171,7 +171,7 @@ func (a *changesAnswer) check(q ChangeQuery) error {
 		return err
 	}
 	if next != "" {
-		return fmt.Errorf("%d projects were asked for, and GitLab has more of them", len(q.ProjectIDs))
+		return fmt.Errorf("%d projects were asked for, and %w", len(q.ProjectIDs), ErrMoreProjects)
 	}
 	seen := map[int64]bool{}
 	for _, p := range a.projects {

@@ -199,6 +199,10 @@ func (a *probeAnswer) check(q ProbeQuery) error {
 	return nil
 }
 
+// ErrMoreProjects is in the error of an answer that leaves out projects that were
+// asked for: GitLab puts fewer on a page. Asked for fewer, it may tell of all.
+var ErrMoreProjects = errors.New("GitLab has more of them")
+
 // checkProjects holds a page of projects against those that were asked for.
 func checkProjects(listed bool, page *connection, got, asked []int64) error {
 	if !listed {
@@ -209,7 +213,7 @@ func checkProjects(listed bool, page *connection, got, asked []int64) error {
 		return err
 	}
 	if next != "" {
-		return fmt.Errorf("%d projects were asked for, and GitLab has more of them", len(asked))
+		return fmt.Errorf("%d projects were asked for, and %w", len(asked), ErrMoreProjects)
 	}
 	seen := map[int64]bool{}
 	for _, n := range got {

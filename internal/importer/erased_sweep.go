@@ -2,13 +2,14 @@ package importer
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/weirhq/weir/internal/gitlab"
 )
 
-// sweepFaultsMost is how many questions of a round that GitLab gave up on are
-// asked again in parts.
+// sweepFaultsMost is how many questions of a round that GitLab gave up on, or
+// answered in part, are asked again in parts.
 const sweepFaultsMost = 4
 
 // sweeper makes sweeps.
@@ -34,11 +35,12 @@ func (s *sweeper) readAll(ctx context.Context, sweeps []*sweep) error {
 	return nil
 }
 
-// readPage reads the next page of the sweeps, and parts of it where GitLab gives up.
+// readPage reads the next page of the sweeps, and parts of it where GitLab gives
+// up or does not tell of all.
 func (s *sweeper) readPage(ctx context.Context, sweeps []*sweep) error {
 	size := s.size.get()
 	pages, err := s.ask(ctx, sweeps, size)
-	if kind := gitlab.KindOf(err); kind == gitlab.Timeout || kind == gitlab.TooComplex {
+	if kind := gitlab.KindOf(err); kind == gitlab.Timeout || kind == gitlab.TooComplex || errors.Is(err, gitlab.ErrMoreProjects) {
 		if s.faults++; s.faults > sweepFaultsMost {
 			return err
 		}

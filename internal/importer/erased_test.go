@@ -234,6 +234,21 @@ func TestErasedUntold(t *testing.T) {
 	}
 }
 
+// TestErasedOnSmallPages: a GitLab that puts fewer projects on a page than are
+// asked for is asked for fewer.
+func TestErasedOnSmallPages(t *testing.T) {
+	t.Parallel()
+	w := newSettledWorld()
+	h := newErasureHarness(t, openDuckDB(t), w.World, gitlabtest.LargestPage(2))
+	h.settle(t)
+	h.must(t, w.EraseJob(w.manual, w.manual.Jobs[0]))
+	h.server.Advance(6 * time.Hour)
+	h.sync(t, importer.Options{Plan: importer.PlanGraphQL})
+	if !h.erased(t, w.manual) {
+		t.Error("the erased job is not known to be")
+	}
+}
+
 // erasureHarness is a harness whose importer goes by GitLab's clock, and that
 // tells the operations of GraphQL apart.
 type erasureHarness struct {
@@ -241,9 +256,9 @@ type erasureHarness struct {
 	spy *operationSpy
 }
 
-func newErasureHarness(t *testing.T, s *store.Store, w *gitlabtest.World) *erasureHarness {
+func newErasureHarness(t *testing.T, s *store.Store, w *gitlabtest.World, opts ...gitlabtest.Option) *erasureHarness {
 	t.Helper()
-	h := &erasureHarness{harness: newHarness(t, s, w)}
+	h := &erasureHarness{harness: newHarness(t, s, w, opts...)}
 	h.spy = &operationSpy{to: h.server.Transport(), seen: map[string]int{}}
 	c, err := gitlab.New(gitlab.Config{
 		BaseURL: base, Credentials: []gitlab.Credential{{Token: gitlab.Secret(h.server.DefaultToken())}}, Transport: h.spy, MaxRetries: -1,
