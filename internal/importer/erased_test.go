@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -239,11 +240,16 @@ func TestErasedUntold(t *testing.T) {
 func TestErasedOnSmallPages(t *testing.T) {
 	t.Parallel()
 	w := newSettledWorld()
-	h := newErasureHarness(t, openDuckDB(t), w.World, gitlabtest.LargestPage(2))
+	h := newErasureHarness(t, openDuckDB(t), w.World, gitlabtest.LargestPage(1))
 	h.settle(t)
 	h.must(t, w.EraseJob(w.manual, w.manual.Jobs[0]))
 	h.server.Advance(6 * time.Hour)
-	h.sync(t, importer.Options{Plan: importer.PlanGraphQL})
+	s := h.sync(t, importer.Options{Plan: importer.PlanGraphQL})
+	rows, err := h.store.SyncErrors(t.Context(), s.ID)
+	h.must(t, err)
+	if slices.ContainsFunc(rows, func(e ci.SyncError) bool { return strings.Contains(e.Detail, "erased") }) {
+		t.Errorf("sync_errors %v", rows)
+	}
 	if !h.erased(t, w.manual) {
 		t.Error("the erased job is not known to be")
 	}
