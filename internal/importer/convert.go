@@ -140,10 +140,10 @@ func convertRun(project ci.Project, run gitlab.Run, item gitlab.PipelineListItem
 const scriptFailure = "script_failure"
 
 // convertRunJob makes a row of a job as GraphQL gives it. GraphQL has no word
-// for why a job failed, only a sentence, and none for a failed script, if it is
-// known that silence means that; any other failure is left unexplained, unless
-// REST cannot explain it either: it does not list the earlier attempts of a bridge.
-func convertRunJob(project ci.Project, run gitlab.Run, j gitlab.RunJob, silenceIsScript bool, askedAt time.Time) (row ci.Job, explained bool) {
+// for why a job failed, only a sentence, and none for a failed script; any
+// other failure is left unexplained, unless REST cannot explain it either: it
+// does not list the earlier attempts of a bridge.
+func convertRunJob(project ci.Project, run gitlab.Run, j gitlab.RunJob, askedAt time.Time) (row ci.Job, explained bool) {
 	row = convertJob(project, ci.PipelineID(run.ID), ci.JobKind(j.Kind), j.Job, askedAt)
 	if commit, ok := run.Commit.Get(); ok {
 		row.CommitCommittedAt = at(commit.CommittedDate) // a job has its pipeline's commit
@@ -163,7 +163,7 @@ func convertRunJob(project ci.Project, run gitlab.Run, j gitlab.RunJob, silenceI
 	if row.Kind == ci.Bridge { // it has no script
 		return row, j.Retried.Or(false)
 	}
-	if _, ok := j.FailureMessage.Get(); ok || !silenceIsScript {
+	if _, ok := j.FailureMessage.Get(); ok {
 		return row, false
 	}
 	row.FailureReason = new(scriptFailure)

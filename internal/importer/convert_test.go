@@ -16,7 +16,7 @@ func TestOnlyBuildsHaveTagsAndArtifacts(t *testing.T) {
 			ID: 1, Name: "x", Status: "success",
 			TagList: gitlab.Of([]string{}), Artifacts: gitlab.Of([]gitlab.Artifact{}),
 		}}
-		row, _ := convertRunJob(ci.Project{}, gitlab.Run{}, job, true, time.Time{})
+		row, _ := convertRunJob(ci.Project{}, gitlab.Run{}, job, time.Time{})
 		if tags, bytes := row.Tags != nil, row.ArtifactsBytes != nil; tags != (kind == ci.Build) || bytes != (kind == ci.Build) {
 			t.Errorf("%s: tags said: %t, bytes said: %t", kind, tags, bytes)
 		}

@@ -119,7 +119,7 @@ func (l *look) sampleOf(ctx context.Context, id ci.ProjectID) (all volume, err e
 	for _, run := range page.Runs {
 		b := bundle{id: ci.PipelineID(run.ID)}
 		for _, j := range run.Jobs {
-			row, _ := convertRunJob(ci.Project{}, run, j, true, page.AskedAt)
+			row, _ := convertRunJob(ci.Project{}, run, j, page.AskedAt)
 			b.jobs = append(b.jobs, row)
 		}
 		all = all.plus(volumeOf(b))

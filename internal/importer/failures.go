@@ -27,8 +27,8 @@ import (
 type failures struct {
 	visit *visit
 
-	// known are the failed builds below the walk that GraphQL has shown; true: with
-	// a sentence, so for another reason than their script's.
+	// known are the failed builds below the walk that GraphQL has shown; true:
+	// without saying why.
 	known map[int64]bool
 	read  map[ci.PipelineID]*bundle // what the walk has brought and nobody took yet
 	held  int                       // rows in read
@@ -54,20 +54,11 @@ func (f *failures) learn(run gitlab.Run) {
 		if failedBuild(j) && j.ID < f.at {
 			_, told := j.FailureMessage.Get()
 			f.known[j.ID] = told
-			if told {
-				f.visit.noteSentence()
-			}
 		}
 	}
 	if len(f.known) > heldBuilds { // a hundred pages before anything that is wanted
 		f.stop()
 	}
-}
-
-// wants says whether a build is to be explained that the walk has not passed yet.
-func (f *failures) wants(id int64) bool {
-	told, shown := f.known[id]
-	return shown && (told || !f.visit.silenceIsScript())
 }
 
 func failedBuild(j gitlab.RunJob) bool {
@@ -113,7 +104,7 @@ func (f *failures) needs(runs map[int64]readRun) []inNeed {
 			if ci.JobKind(j.Kind) == ci.Build {
 				builds++
 			}
-			if f.wants(j.ID) {
+			if f.known[j.ID] {
 				n.builds = append(n.builds, j.ID)
 				n.lowest = min(n.lowest, j.ID)
 			}
@@ -215,8 +206,7 @@ func (f *failures) readPage(ctx context.Context, rows int) (hidden int, err erro
 			if !ok {
 				return 0, withoutPipeline(j)
 			}
-			wanted := f.wants(j.ID)
-			_, shown := f.known[j.ID]
+			wanted, shown := f.known[j.ID]
 			delete(f.known, j.ID)
 			if !shown {
 				hidden++

@@ -24,7 +24,6 @@ import (
 // (time_precision 's'), a job's user stays NULL, and the word for why a job
 // failed is known only for a failed script. Any other failure is read from REST
 // too: with the project's failed jobs (failures.go), or with the pipeline's jobs.
-// What it means that GraphQL says nothing of a failure is found out (silence.go).
 
 const (
 	startingPage   = 20 // pipelines; GitLab's time limit, not its complexity limit, decides what is too many
@@ -243,9 +242,8 @@ func (v *visit) bundleOf(ctx context.Context, run readRun, item gitlab.PipelineL
 	}
 	var builds []int64 // of which GraphQL does not say why they failed
 	bridges := false
-	script := v.silenceIsScript()
 	for _, j := range jobs {
-		row, explained := convertRunJob(v.project, run.Run, j, script, run.askedAt)
+		row, explained := convertRunJob(v.project, run.Run, j, run.askedAt)
 		switch {
 		case !explained && row.Kind == ci.Build:
 			builds = append(builds, j.ID)
@@ -263,9 +261,6 @@ func (v *visit) bundleOf(ctx context.Context, run readRun, item gitlab.PipelineL
 		b.replace(*failed, false)
 	case !b.explain(v.project, ci.Build, v.client.PipelineJobs(ctx, int64(v.project.ID), run.ID)):
 		return bundle{}, false
-	}
-	if len(builds) > 0 {
-		v.compareSilence(jobs, b.jobs)
 	}
 	if bridges && !b.explain(v.project, ci.Bridge, v.client.PipelineBridges(ctx, int64(v.project.ID), run.ID)) {
 		return bundle{}, false

@@ -58,7 +58,6 @@ type Importer struct {
 
 	reconcileEvery time.Duration
 	pruned         pruned
-	silences       silences
 
 	// watchCommits, when not nil, is called just before and just after each
 	// commit of a sync, with its number from 1: where tests kill the process.

@@ -72,7 +72,7 @@ func (v *visit) bundleOfBridges(ctx context.Context, run readRun, item gitlab.Pi
 	}
 	unexplained := false
 	for _, j := range run.Jobs {
-		row, explained := convertRunJob(v.project, run.Run, j, true, run.askedAt) // bridges only
+		row, explained := convertRunJob(v.project, run.Run, j, run.askedAt)
 		unexplained = unexplained || !explained
 		b.jobs = append(b.jobs, row)
 	}

@@ -54,19 +54,10 @@ func (s *Server) GraphQLHidesRunners(hidden bool) {
 	s.graphQL.hideRunners = hidden
 }
 
-// GraphQLHidesFailures makes failureMessage null for every job: a GitLab need
-// not have a sentence for each reason.
-func (s *Server) GraphQLHidesFailures(hidden bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.graphQL.hideFailures = hidden
-}
-
 // graphQLSettings are guarded by the Server's lock.
 type graphQLSettings struct {
-	budget       int
-	hideRunners  bool
-	hideFailures bool
+	budget      int
+	hideRunners bool
 }
 
 // graphQLRoute is beside those of REST: another root, another body of errors.

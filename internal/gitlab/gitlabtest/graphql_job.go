@@ -92,11 +92,7 @@ func (x *graphQLRun) job(fields []*graphQLField, p *Project, pl *Pipeline, j *Jo
 		case "queuedDuration":
 			x.w.optSpan(k, j.QueuedDuration(now))
 		case "failureMessage":
-			if x.set.hideFailures {
-				x.w.null(k)
-			} else {
-				x.w.optStr(k, j.FailureMessage())
-			}
+			x.w.optStr(k, j.FailureMessage())
 		case "exitCode":
 			if j.Kind == External {
 				x.w.null(k)
