@@ -34,7 +34,7 @@ func (e *Engine) addGains(ctx context.Context, v *store.View, q *question, r *re
 	if err != nil {
 		return err
 	}
-	r.coarse = r.coarse || coarse
+	r.coarse = r.coarse || coarse && len(r.rows) > 0 // of nothing, no time was cut
 	r.names = append(r.names, "runs", "path_share", "gain_minutes")
 	for i := range r.rows {
 		row := &r.rows[i]

@@ -75,8 +75,8 @@ func (q *question) fitsMeasured() bool {
 	if q.metric.shape != shifted {
 		return true
 	}
-	// Its days are UTC's, and know their place only.
-	return q.window.inUTC() && !slices.ContainsFunc(q.where, func(c condition) bool {
+	// Its days are UTC's, know their place only, and have no child pipelines.
+	return q.window.inUTC() && !q.children && !slices.ContainsFunc(q.where, func(c condition) bool {
 		return !slices.Contains([]Dim{Instance, Group, Project, Repository, BaseName}, c.dim.name)
 	})
 }

@@ -111,6 +111,7 @@ func TestMeasuredFits(t *testing.T) {
 		{Query{Metric: "flaky_jobs", From: "2026-11-20T01:00:00Z", To: "2026-11-22"}, true},
 		{Query{Metric: "change_points", Where: []string{"project=a", "base_name=b"}}, true},
 		{Query{Metric: "change_points", Where: []string{"ref=main"}}, false},
+		{Query{Metric: "change_points", Include: []string{"children"}}, false},
 		{Query{Metric: "change_points", TZ: "Europe/Berlin"}, false},
 		{Query{Metric: "change_points", TZ: "Europe/London", From: "2026-11-01"}, true},
 		{Query{Metric: "change_points", TZ: "Europe/London", From: "2026-10-20"}, false},
@@ -219,7 +220,7 @@ func sameAnswers(t *rapid.T, measured, raw *Engine, q Query) {
 	if err != nil {
 		t.Fatalf("%+v: %v", q, err)
 	}
-	if fits := q.Metric != "change_points" || q.TZ != "Europe/Berlin" && !slices.Contains(q.Where, "service=shop"); have.Measured != fits || want.Measured {
+	if fits := q.Metric != "change_points" || q.TZ != "Europe/Berlin" && q.Include == nil && !slices.Contains(q.Where, "service=shop"); have.Measured != fits || want.Measured {
 		t.Fatalf("%+v: measured: %v, want %v", q, have.Measured, fits)
 	}
 	if have.SQL != want.SQL || have.Precision != want.Precision || len(have.Rows) != len(want.Rows) || fmt.Sprint(have.Columns) != fmt.Sprint(want.Columns) {
@@ -249,7 +250,7 @@ func sameCells(t *rapid.T, q Query, want, have []Cell) {
 // sameSeries compares what changes of level are looked for in: in made-up worlds
 // hardly one is found.
 func sameSeries(t *rapid.T, e *Engine, query Query) {
-	query.Metric, query.By, query.Where, query.TZ = "change_points", nil, nil, "UTC"
+	query.Metric, query.By, query.Where, query.Include, query.TZ = "change_points", nil, nil, nil, "UTC"
 	m, err := e.named(query.Metric)
 	if err != nil {
 		t.Fatal(err)

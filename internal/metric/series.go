@@ -3,7 +3,6 @@ package metric
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strconv"
 	"strings"
@@ -76,31 +75,20 @@ func (e *Engine) series(ctx context.Context, v *store.View, q *question, r *resu
 
 // measuredSeries gives them from what the store keeps, each as one row with its
 // days packed into a text: a hundred thousand rows would take longer to come
-// than to compute. Those of jobs come first, being more: shifts are looked for
-// in them while the others are read.
+// than to compute.
 func (e *Engine) measuredSeries(ctx context.Context, v *store.View, q *question, r *result, f func(*daily)) error {
-	runs, err := fs.ReadFile(e.files, "sql/measured/runs/change_points.sql")
+	r.measured = true
+	sql, err := q.renderMeasured(e.files)
 	if err != nil {
 		return err
 	}
-	r.measured = true
-	for _, part := range []struct {
-		over grain
-		text string
-	}{{overAttempts, q.measured}, {overSeries, string(runs)}} {
-		s := &statement{files: e.files}
-		sql, err := s.finish(s.fill(q, part.over, part.text))
-		if err != nil {
-			return err
-		}
-		err = v.Each(ctx, sql, nil, func(row []any) error {
-			r.coarse = r.coarse || row[4] == true
-			f(&daily{instance: row[0].(int64), project: row[1].(int64), name: row[2], packed: row[3].(string)})
-			return nil
-		})
-		if err != nil {
-			return fmt.Errorf("metric %s: %w\n%s", q.metric.name, err, sql)
-		}
+	err = v.Each(ctx, sql, nil, func(row []any) error {
+		r.coarse = r.coarse || row[4] == true
+		f(&daily{instance: row[0].(int64), project: row[1].(int64), name: row[2], packed: row[3].(string)})
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("metric %s: %w\n%s", q.metric.name, err, sql)
 	}
 	return nil
 }

@@ -16,10 +16,14 @@ import (
 //	                  pipeline ran on. alone: no other pipeline ran on that commit,
 //	                  and this one has no other attempt of the job, so it is a group
 //	                  by itself. It may be false without need, never true
-//	measure_days      a project's UTC day of one base name (change points). level: the
-//	                  day since 1970, number and median of the effective successful
-//	                  attempts, as text: a hundred thousand numbers take longer to
-//	                  write out, and to hand over one by one, than to compute
+//	measure_days      a project's UTC day of one base name, or of its runs where that
+//	                  is NULL (change points). level: the day since 1970, number and
+//	                  median of the effective successful attempts, or of the finished
+//	                  runs but child pipelines, as text: a hundred thousand numbers
+//	                  take longer to write out, and to hand over one by one, than to
+//	                  compute
+//	measure_runs      the day in which a pipeline is counted: should its created_at
+//	                  change, it leaves one that nothing else names
 //	measure_paths     a pipeline and a base name (critical path, slow jobs): the
 //	                  seconds that jobs of that name add to the path, and gain, the
 //	                  microseconds by which it would have ended earlier without them

@@ -118,6 +118,26 @@ func TestMeasure(t *testing.T) {
 		look(1, before...)
 		measure(10, 0)
 		look(0, before...)
+
+		// Runs are measured by the day, too; one that moves to another day leaves
+		// the first. A child pipeline is no run of its own.
+		run := func(id ci.PipelineID, source ci.Source, created, seconds float64) ci.Pipeline {
+			p := pipeline(id, "d")
+			p.Source, p.CreatedAt, p.DurationSeconds, p.SyncedAt = &source, new(at(created)), &seconds, at(created)
+			return p
+		}
+		const day = 86400
+		runs := func(want ...string) {
+			t.Helper()
+			measure(10, 0)
+			if diff := cmp.Diff(want, texts(t, s, "SELECT replace(level, '.0', '') FROM measure_days WHERE base_name IS NULL ORDER BY day")); diff != "" {
+				t.Errorf("days of runs (-want +got):\n%s", diff)
+			}
+		}
+		apply(t, s, Batch{Pipelines: []ci.Pipeline{run(20, "push", 0, 300), run(21, "push", 1, 500), run(22, "parent_pipeline", 2, 7)}})
+		runs("20758 2 400")
+		apply(t, s, Batch{Pipelines: []ci.Pipeline{run(20, "push", 3*day, 300)}})
+		runs("20758 1 500", "20761 1 300")
 	})
 }
 

@@ -16,7 +16,7 @@ import (
 //	fresh_commit    what they ran on, and which bridge started them
 //	fresh_shared    pipelines on whose commit, of its project and kind of ref, several ran
 //	fresh_twice     the job names of which a pipeline has several attempts
-//	fresh_day       the days of their attempts, before and after
+//	fresh_day       the days of their attempts and their own, before and after
 //	fresh_downstream  what their bridges started
 //
 // Their jobs are read anew by each statement that wants some of their columns:
@@ -74,7 +74,11 @@ const (
 	freshAccompanied = `UPDATE measure_attempts SET alone = false FROM fresh_shared s
 		WHERE measure_attempts.instance_id = s.instance_id AND measure_attempts.pipeline_id = s.pipeline_id AND measure_attempts.alone`
 
-	// The population of change_points, but for runs, of which there are fewer.
+	freshRuns = `INSERT INTO measure_runs SELECT p.instance_id, p.id, {run day}
+		FROM pipelines p JOIN fresh_pipeline f ON f.instance_id = p.instance_id AND f.pipeline_id = p.id
+		WHERE p.id {between} AND p.created_at IS NOT NULL`
+
+	// The population of change_points.
 	freshDays = `INSERT INTO measure_days (day, instance_id, project_id, base_name, level, coarse)
 		SELECT {day}, instance_id, project_id, base_name,
 			concat({day} - DATE '1970-01-01', ' ', count(*), ' ', percentile_cont(0.5) WITHIN GROUP (ORDER BY duration_seconds)), coalesce(bool_or(time_precision = 's'), false)
@@ -82,6 +86,13 @@ const (
 		WHERE kind = 'build' AND status = 'success' AND retried IS NOT TRUE AND started_at IS NOT NULL AND finished_at IS NOT NULL
 			AND duration_seconds IS NOT NULL AND created_at >= $1 AND created_at < $2
 		GROUP BY {day}, instance_id, project_id, base_name`
+	freshRunDays = `INSERT INTO measure_days (day, instance_id, project_id, base_name, level, coarse)
+		SELECT {day}, instance_id, project_id, NULL,
+			concat({day} - DATE '1970-01-01', ' ', count(*), ' ', percentile_cont(0.5) WITHIN GROUP (ORDER BY duration_seconds)), coalesce(bool_or(time_precision = 's'), false)
+		FROM pipelines
+		WHERE source IS DISTINCT FROM 'parent_pipeline' AND status IN ('success', 'failed') AND duration_seconds IS NOT NULL
+			AND created_at >= $1 AND created_at < $2
+		GROUP BY {day}, instance_id, project_id`
 )
 
 // measuring is one call of Measure under way, within its transaction.
@@ -95,7 +106,7 @@ type measuring struct {
 func (m *measuring) fill(sql string) string {
 	reasons := quoteTexts(append(ci.FailureReasons(ci.FailureCode), ci.FailureReasons(ci.FailureTimeout)...))
 	return strings.NewReplacer(
-		"{jobs}", strings.ReplaceAll(freshJobs, "{between}", m.between), "{between}", m.between, "{day}", utcDay("j.created_at"), "{reasons}", reasons,
+		"{jobs}", strings.ReplaceAll(freshJobs, "{between}", m.between), "{between}", m.between, "{day}", utcDay("j.created_at"), "{run day}", utcDay("p.created_at"), "{reasons}", reasons,
 		"{attempted}", "j.kind = 'build' AND j.status IN ('success', 'failed') AND j.created_at IS NOT NULL", // the population of flaky_jobs
 	).Replace(sql)
 }
@@ -115,7 +126,8 @@ func (m *measuring) work(ctx context.Context, limit int) error {
 			" AND EXISTS (SELECT 1 FROM fresh_pipeline f WHERE f.instance_id = " + table + ".instance_id AND f.pipeline_id = " + table + ".pipeline_id)"
 	}
 	for _, step := range []struct{ name, sql string }{
-		{"fresh_day", "SELECT DISTINCT day FROM measure_attempts" + ofFresh("measure_attempts")},
+		{"fresh_day", "SELECT day FROM measure_attempts" + ofFresh("measure_attempts") + " UNION SELECT day FROM measure_runs" + ofFresh("measure_runs")},
+		{"", "DELETE FROM measure_runs" + ofFresh("measure_runs")},
 		{"", "DELETE FROM measure_attempts" + ofFresh("measure_attempts")},
 		{"", "DELETE FROM measure_paths" + ofFresh("measure_paths")},
 		{"fresh_commit", freshCommits},
@@ -124,7 +136,9 @@ func (m *measuring) work(ctx context.Context, limit int) error {
 		{"fresh_twice", freshTwice},
 		{"", freshAttempts},
 		{"", freshAccompanied},
+		{"", freshRuns},
 		{"", "INSERT INTO fresh_day SELECT DISTINCT {day} FROM {jobs} WHERE {attempted}"},
+		{"", "INSERT INTO fresh_day SELECT DISTINCT day FROM measure_runs" + ofFresh("measure_runs")},
 	} {
 		if err := m.step(ctx, step.name, m.fill(step.sql)); err != nil {
 			return err
@@ -187,8 +201,12 @@ func (m *measuring) days(ctx context.Context) error {
 			first.Format(time.DateOnly), after.Format(time.DateOnly)); err != nil {
 			return err
 		}
-		_, err := m.w.exec(ctx, strings.ReplaceAll(freshDays, "{day}", utcDay("created_at")), first, after)
-		return err
+		for _, statement := range []string{freshDays, freshRunDays} {
+			if _, err := m.w.exec(ctx, strings.ReplaceAll(statement, "{day}", utcDay("created_at")), first, after); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	var days []string
 	err := eachRow(ctx, m.w, "SELECT DISTINCT day FROM fresh_day ORDER BY day", nil, func(row []any) error {

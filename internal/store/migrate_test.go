@@ -321,7 +321,7 @@ func atVersion(t *testing.T, database string, version int) *Store {
 }
 
 // TestDaysArePacked: the days that an older version measured are there
-// afterwards, to the last digit.
+// afterwards, to the last digit, and beside them days of runs.
 func TestDaysArePacked(t *testing.T) {
 	onBothDatabases(t, func(t *testing.T, database string) {
 		if err := os.MkdirAll(filepath.Dir(database), 0o700); !strings.HasPrefix(database, "postgres") && err != nil {
@@ -330,16 +330,23 @@ func TestDaysArePacked(t *testing.T) {
 		s := atVersion(t, database, 10)
 		execAs(t, s, `INSERT INTO measure_days (day, instance_id, project_id, base_name, n, median, coarse) VALUES
 			(DATE '2026-11-22', 1, 7, 'build', 3, 0.1 + CAST(0.2 AS double precision), false), (DATE '1970-01-01', 1, 7, 'test', 1, 60, true)`)
+		execAs(t, s, `INSERT INTO pipelines (instance_id, id, project_id, status, source, ref_type, created_at, duration_seconds, time_precision, synced_at) VALUES
+			(1, 1, 7, 'success', 'push', 'branch', TIMESTAMPTZ '2026-11-22 23:59:59+00', 10, 'ms', now()), (1, 2, 7, 'failed', 'push', 'branch', TIMESTAMPTZ '2026-11-22 00:00:00+00', 20, 's', now()),
+			(1, 3, 7, 'success', 'parent_pipeline', 'branch', TIMESTAMPTZ '2026-11-22 00:00:00+00', 30, 's', now()), (1, 4, 7, 'running', 'push', 'branch', NULL, NULL, 's', now())`)
 		if err := s.migrate(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		got := texts(t, s, "SELECT concat(day, ' ', instance_id, ' ', project_id, ' ', base_name, ': ', level, ' ', coarse) FROM measure_days")
+		got := texts(t, s, "SELECT concat(day, ' ', instance_id, ' ', project_id, ' ', coalesce(base_name, 'runs'), ': ', level, ' ', coarse) FROM measure_days")
 		for i, line := range got { // engines write some things in their own ways
-			got[i] = strings.NewReplacer(" 60.0 ", " 60 ", "true", "t", "false", "f").Replace(line)
+			got[i] = strings.NewReplacer(".0 ", " ", "true", "t", "false", "f").Replace(line)
 		}
-		want := []string{"1970-01-01 1 7 test: 0 1 60 t", "2026-11-22 1 7 build: 20779 3 0.30000000000000004 f"}
+		want := []string{"1970-01-01 1 7 test: 0 1 60 t", "2026-11-22 1 7 build: 20779 3 0.30000000000000004 f", "2026-11-22 1 7 runs: 20779 2 15 t"}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("days (-want +got):\n%s", diff)
+		}
+		got = texts(t, s, "SELECT concat(pipeline_id, ' ', day) FROM measure_runs")
+		if diff := cmp.Diff([]string{"1 2026-11-22", "2 2026-11-22", "3 2026-11-22"}, got); diff != "" {
+			t.Errorf("days that pipelines are counted in (-want +got):\n%s", diff)
 		}
 	})
 }

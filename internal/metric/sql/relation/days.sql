@@ -1,3 +1,3 @@
-SELECT j.*
-FROM measure_days j/*joins*/
-WHERE j.day >= :first_day AND j.day < :after_day/*filters*/
+SELECT p.*
+FROM measure_days p/*joins*/
+WHERE p.day >= :first_day AND p.day < :after_day/*filters*/
