@@ -3,7 +3,6 @@ package metric
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -101,32 +100,44 @@ func (d *daily) unpack() error {
 	}
 	n := d.length()
 	d.days, d.levels = make([]int, 0, n), make([]ci.Level, 0, n)
-	for rest, more := d.packed, true; more; {
-		var text string
-		text, rest, more = strings.Cut(rest, ",")
-		day, level, err := unpackDay(text)
-		if err != nil {
-			return fmt.Errorf("a day of a series, %q: %w", text, err)
+	for rest := d.packed; rest != ""; {
+		day, after, okDay := leadingInt(rest)
+		runs, after, okRuns := leadingInt(after)
+		ends := strings.IndexByte(after, ',')
+		if ends < 0 {
+			ends = len(after)
 		}
-		at := len(d.days)
-		for at > 0 && d.days[at-1] > day {
-			at--
+		median, err := strconv.ParseFloat(after[:ends], 64)
+		if err != nil || !okDay || !okRuns {
+			return fmt.Errorf("days of a series, %q: at %q is no day, number and median", d.packed, rest)
 		}
-		d.days, d.levels = slices.Insert(d.days, at, day), slices.Insert(d.levels, at, level)
+		d.days, d.levels = append(d.days, day), append(d.levels, ci.Level{Median: median, N: int64(runs)})
+		for at := len(d.days) - 1; at > 0 && d.days[at-1] > d.days[at]; at-- {
+			d.days[at-1], d.days[at] = d.days[at], d.days[at-1]
+			d.levels[at-1], d.levels[at] = d.levels[at], d.levels[at-1]
+		}
+		rest = strings.TrimPrefix(after[ends:], ",")
 	}
 	d.packed = ""
 	return nil
 }
 
-func unpackDay(text string) (day int, level ci.Level, err error) {
-	first, rest, _ := strings.Cut(text, " ")
-	n, median, _ := strings.Cut(rest, " ")
-	if day, err = strconv.Atoi(first); err != nil {
-		return 0, level, err
+// leadingInt reads a number and the space after it. A hundred thousand of them
+// take twice as long by strings.Cut and strconv.
+func leadingInt(text string) (n int, rest string, ok bool) {
+	digits, below := strings.CutPrefix(text, "-") // days before 1970
+	for i := range len(digits) {
+		c := digits[i]
+		if c == ' ' && below {
+			return -n, digits[i+1:], i > 0
+		}
+		if c == ' ' {
+			return n, digits[i+1:], i > 0
+		}
+		if c < '0' || c > '9' {
+			break
+		}
+		n = n*10 + int(c-'0')
 	}
-	if level.N, err = strconv.ParseInt(n, 10, 64); err != nil {
-		return 0, level, err
-	}
-	level.Median, err = strconv.ParseFloat(median, 64)
-	return day, level, err
+	return 0, text, false
 }
