@@ -28,16 +28,9 @@ func (e *engine) mapChanged(ctx context.Context) {
 
 // keepMapped maps what long imports and hooks bring, until ctx ends.
 func (e *engine) keepMapped(ctx context.Context) {
-	tick := time.NewTicker(mappingPause)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			if pending, err := e.store.PendingMappings(ctx); err == nil && pending {
-				e.mapChanged(ctx)
-			}
+	every(ctx, mappingPause, func() {
+		if pending, err := e.store.PendingMappings(ctx); err == nil && pending {
+			e.mapChanged(ctx)
 		}
-	}
+	})
 }

@@ -17,14 +17,7 @@ const measureStep = 2000
 // keepMeasured measures what imports and hooks bring, until ctx ends: step by
 // step, and one step a pause while an import is running.
 func (e *engine) keepMeasured(ctx context.Context) {
-	tick := time.NewTicker(measuringPause)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+	every(ctx, measuringPause, func() {
 		for left := int64(1); left > 0 && ctx.Err() == nil; {
 			var err error
 			if left, err = e.store.Measure(ctx, measureStep); err != nil {
@@ -37,7 +30,7 @@ func (e *engine) keepMeasured(ctx context.Context) {
 				break
 			}
 		}
-	}
+	})
 }
 
 // importing says whether an import is running.

@@ -92,16 +92,7 @@ func (p *prices) look(ctx context.Context) {
 
 // keep looks at the file now and then until ctx ends.
 func (p *prices) keep(ctx context.Context) {
-	tick := time.NewTicker(pricesPause)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			p.look(ctx)
-		}
-	}
+	every(ctx, pricesPause, func() { p.look(ctx) })
 }
 
 // Reload looks at costs.yaml at once, which a server that serves does by itself
