@@ -114,6 +114,11 @@ func writeTable(ctx context.Context, w writer, l *load) (int64, error) {
 				return 0, err
 			}
 		}
+		if t.Name == "jobs" {
+			if _, err := w.exec(ctx, unsettleLost); err != nil {
+				return 0, err
+			}
+		}
 	}
 	return total, nil
 }

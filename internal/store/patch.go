@@ -17,10 +17,11 @@ import (
 // pipeline: where GitLab's clock is ahead, an old event may have won.
 //
 // SyncedAt of a patch is the newest time that its event proves, so it loses
-// against every answer that was asked for after that. Among events of one
-// second the status that is further on wins, and an attempt of a job, or a
-// deployment, that has ended does not run again. Times cut to whole seconds do not replace what is
-// known exactly.
+// against every answer that was asked for after that; one that was asked for
+// before, and comes when nothing else is known of a job, is asked for again.
+// Among events of one second the status that is further on wins, and an attempt
+// of a job, or a deployment, that has ended does not run again. Times cut to
+// whole seconds do not replace what is known exactly.
 type Patch struct {
 	Said        []string // columns, in any order; keys, synced_at and time_precision always are
 	Pipelines   []ci.Pipeline
@@ -60,13 +61,23 @@ func patchTable(ctx context.Context, w writer, l *load, said []string) (int64, e
 	return total, nil
 }
 
-// unsettle makes the next poll read the pipelines of the staged jobs that were
-// written.
-const unsettle = `UPDATE pipelines SET updated_at = NULL
+const (
+	// unsettle makes the next poll read the pipelines of the staged jobs that were
+	// written.
+	unsettle = `UPDATE pipelines SET updated_at = NULL
 FROM stage_jobs s, jobs j
-WHERE j.instance_id = s.instance_id AND j.id = s.id AND j.synced_at = s.synced_at
+WHERE j.instance_id = s.instance_id AND j.id = s.id AND j.synced_at = s.synced_at` + unsettled
+
+	// unsettleLost does so for full rows that lost against what an event alone has
+	// said, later than they were asked for: else nobody would ever say the rest.
+	unsettleLost = `UPDATE pipelines SET updated_at = NULL
+FROM stage_jobs s, jobs j
+WHERE j.instance_id = s.instance_id AND j.id = s.id AND j.synced_at > s.synced_at AND j.web_url IS NULL AND s.web_url IS NOT NULL` + unsettled
+
+	unsettled = `
   AND pipelines.instance_id = s.instance_id AND pipelines.id = s.pipeline_id
   AND pipelines.updated_at IS NOT NULL AND pipelines.deleted_at IS NULL AND pipelines.source IS DISTINCT FROM 'external'`
+)
 
 // patch gives the statement that writes t's staging table into t where only
 // some columns are said.

@@ -145,6 +145,48 @@ func TestPatchedJobUnsettlesItsPipeline(t *testing.T) {
 	})
 }
 
+// An answer that comes after an event which first told of a job, but was asked
+// for before it, loses, and what only answers say of the job stays unknown: so
+// the next poll reads the pipeline anew, once.
+func TestAnswerAskedBeforeAnEventIsAskedAgain(t *testing.T) {
+	answer := func(id int64, synced float64) Batch {
+		return Batch{
+			Pipelines: []ci.Pipeline{{InstanceID: 1, ID: ci.PipelineID(id), ProjectID: 1, Status: "failed", UpdatedAt: new(at(3)), TimePrecision: "ms", SyncedAt: at(synced)}},
+			Jobs: []ci.Job{{
+				InstanceID: 1, ID: ci.JobID(id), ProjectID: 1, PipelineID: ci.PipelineID(id), Name: "a", Kind: ci.Build, Status: "skipped",
+				Tags: []string{}, WebURL: new("https://x"), TimePrecision: "ms", SyncedAt: at(synced),
+			}},
+		}
+	}
+	event := Batch{Patches: []Patch{{Said: []string{"status"}, Jobs: []ci.Job{{
+		InstanceID: 1, ID: 1, ProjectID: 1, PipelineID: 1, Name: "a", Kind: ci.Build, Status: "skipped", TimePrecision: "s", SyncedAt: at(10),
+	}}}}}
+	onBoth(t, func(t *testing.T, s *Store) {
+		for _, step := range []struct {
+			name  string
+			batch Batch
+			want  []ci.PipelineID
+		}{
+			{"an event, and nothing else", event, nil},
+			{"an answer asked for before it", answer(1, 9), []ci.PipelineID{1}},
+			{"the next", answer(1, 11), nil},
+			{"another pipeline", answer(2, 20), nil},
+			{"an older answer where a whole one is stored", answer(2, 19), nil},
+		} {
+			apply(t, s, step.batch)
+			var got []ci.PipelineID
+			for _, p := range pipelines(t, s) {
+				if p.UpdatedAt == nil {
+					got = append(got, p.ID)
+				}
+			}
+			if diff := cmp.Diff(step.want, got); diff != "" {
+				t.Errorf("%s: pipelines to be read anew (-want +got):\n%s", step.name, diff)
+			}
+		}
+	})
+}
+
 // Events of an attempt end at the same row in every order, twice or not.
 func TestPatchesInAnyOrder(t *testing.T) {
 	said := []string{"status", "started_at", "finished_at"}
