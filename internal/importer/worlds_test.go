@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -38,6 +39,10 @@ func TestWorlds(t *testing.T) {
 			*worlds = 200
 		}
 	}
+	var proved atomic.Int64
+	if *lastMinutes > 0 {
+		t.Cleanup(func() { fmt.Printf("proved on %d of %d worlds before the time was up\n", proved.Load(), *worlds) })
+	}
 	for seed := *firstWorld; seed < *firstWorld+uint64(*worlds); seed++ {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			t.Parallel()
@@ -55,6 +60,7 @@ func TestWorlds(t *testing.T) {
 				}
 			}()
 			synctest.Test(t, func(t *testing.T) { newProof(t, s, database).play(t) })
+			proved.Add(1)
 		})
 	}
 }
